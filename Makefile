@@ -1,0 +1,56 @@
+# make run and make test are all that you need; they set up whatever is missing.
+
+PYTHON ?= $(shell for p in python3.11 python3 python3.12 python3.13 python3.14; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+BIN := .venv/bin
+PYTEST := $(BIN)/python -m pytest
+
+.PHONY: help run test test-all checks schema graphiql requirements clean
+.DEFAULT_GOAL := help
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-14s %s\n", $$1, $$2}'
+
+run: .venv/server graphiql ## Set up everything and serve on http://127.0.0.1:8000
+	@exec $(BIN)/python -m server serve --migrate --worker
+
+test: .venv/dev checks ## Set up everything and run all checks
+	$(PYTEST) -n 2 -m "not long"
+
+test-all: .venv/dev checks ## The same with the long tests
+	$(PYTEST) -n 2
+
+checks: .venv/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+schema: .venv/server ## Write schema.graphql from the code
+	$(BIN)/python -m server schema
+
+graphiql: .venv/server ## Fetch GraphiQL, once
+	@$(BIN)/python -m server.node
+
+requirements: ## Pin anew what pyproject.toml asks for (needs uv)
+	uv pip compile -q $(PINNED) pyproject.toml -o requirements/server.txt
+	uv pip compile -q $(PINNED) pyproject.toml --group dev -o requirements/dev.txt
+	uv pip compile -q $(PINNED) --group node -o requirements/node.txt
+PINNED := --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate --no-header
+
+clean: ## Remove the virtual environment and the caches; .data stays
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis web/graphiql/node_modules
+
+.venv/bin/python:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed."; exit 1; }
+	$(PYTHON) -m venv .venv
+
+.venv/server: requirements/server.txt | .venv/bin/python
+	@echo "Installing what the server needs (once, about a minute) ..."
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+.venv/dev: requirements/dev.txt | .venv/bin/python
+	@echo "Installing what the checks need (once, about a minute) ..."
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@ .venv/server
