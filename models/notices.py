@@ -1,0 +1,43 @@
+"""Mail to people: one row for each mail and person. Ours."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from models.base import Base, created_at, identity
+
+
+class CreditNotice(Base):
+    __tablename__ = "credit_notice"
+    __table_args__: Any = (
+        CheckConstraint("occasion in ('EXHAUSTED', 'SET_UP')", name="credit_notice_occasion_check"),
+        CheckConstraint("address = lower(address)", name="credit_notice_address_check"),
+        CheckConstraint(
+            "state in ('QUEUED', 'SENDING', 'SENT', 'FAILED', 'UNKNOWN')",
+            name="credit_notice_state_check",
+        ),
+        UniqueConstraint("occasion", "occasion_id", "address"),
+        Index(
+            "credit_notice_set_up_once_a_day",
+            "team_id",
+            "address",
+            text("((created_at at time zone 'UTC')::date)"),
+            unique=True,
+            postgresql_where=text("occasion = 'SET_UP'"),
+        ),
+    )
+
+    id: Mapped[int] = identity()
+    occasion: Mapped[str]
+    occasion_id: Mapped[int] = mapped_column(BigInteger)
+    team_id: Mapped[int] = mapped_column(ForeignKey("organization.id"))
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("user.id", ondelete="SET NULL"))
+    address: Mapped[str]
+    state: Mapped[str] = mapped_column(server_default="QUEUED")
+    attempts: Mapped[int] = mapped_column(server_default=text("0"))
+    error: Mapped[str | None]
+    provider_message_id: Mapped[str | None]
+    created_at: Mapped[datetime] = created_at()
+    sent_at: Mapped[datetime | None]
