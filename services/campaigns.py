@@ -1,0 +1,106 @@
+"""Campaigns and assignments, and who may look at them."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+import orjson
+from sqlalchemy import exists, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from models.campaigns import Assignment, Campaign
+from models.contacts import CampaignContact
+from services.access import Actor, Role, has_role, role_in_team
+from services.errors import Forbidden, NotFound
+
+MOST_TODOS = 1000
+
+
+async def get_campaign(session: AsyncSession, actor: Actor, *, campaign_id: int) -> Campaign:
+    """For those who text it, and SUPERVOLUNTEERs and above. Raises Forbidden, NotFound."""
+    campaign = await session.get(Campaign, campaign_id)
+    if campaign is None or campaign.is_template:
+        raise NotFound("There is no such campaign.")
+    has_part = await session.scalar(
+        select(
+            exists().where(
+                Assignment.campaign_id == campaign_id, Assignment.user_id == actor.user_id
+            )
+        )
+    )
+    await require_part(session, actor, campaign.organization_id, has_part=bool(has_part))
+    return campaign
+
+
+async def get_assignment(session: AsyncSession, actor: Actor, *, assignment_id: int) -> Assignment:
+    """For its texter, and SUPERVOLUNTEERs and above. Raises Forbidden, NotFound."""
+    assignment = await session.get(Assignment, assignment_id)
+    if assignment is None:
+        raise NotFound("There is no such assignment.")
+    campaign = await session.get_one(Campaign, assignment.campaign_id)
+    await require_part(
+        session, actor, campaign.organization_id, has_part=assignment.user_id == actor.user_id
+    )
+    return assignment
+
+
+async def require_part(
+    session: AsyncSession, actor: Actor, team_id: int, *, has_part: bool
+) -> None:
+    """A part of a campaign is for the texter whose it is, and for SUPERVOLUNTEERs and above."""
+    if actor.is_superadmin:
+        return
+    role = await role_in_team(session, actor.user_id, team_id)
+    if not has_role(role, Role.TEXTER if has_part else Role.SUPERVOLUNTEER):
+        raise Forbidden
+
+
+async def todos_of_user(
+    session: AsyncSession, *, user_id: int, organization_id: int | None
+) -> Sequence[Assignment]:
+    """Their assignments in started campaigns that aren't archived, of one team or all."""
+    query = (
+        select(Assignment)
+        .join(Campaign, Campaign.id == Assignment.campaign_id)
+        .where(
+            Assignment.user_id == user_id,
+            Campaign.is_started.is_(True),
+            Campaign.is_archived.is_not(True),
+            ~Campaign.is_template,
+        )
+        .order_by(Assignment.id)
+        .limit(MOST_TODOS)
+    )
+    if organization_id is not None:
+        query = query.where(Campaign.organization_id == organization_id)
+    return (await session.scalars(query)).all()
+
+
+async def campaigns_with_unassigned_contacts(
+    session: AsyncSession, campaign_ids: Sequence[int]
+) -> list[bool]:
+    """For each campaign, whether somebody still has to take contacts of it."""
+    waiting = exists().where(
+        CampaignContact.campaign_id == Campaign.id,
+        CampaignContact.assignment_id.is_(None),
+        CampaignContact.archived.is_(False),
+    )
+    found = set(
+        await session.scalars(select(Campaign.id).where(Campaign.id.in_(campaign_ids), waiting))
+    )
+    return [campaign_id in found for campaign_id in campaign_ids]
+
+
+async def custom_fields_of_campaigns(
+    session: AsyncSession, campaign_ids: Sequence[int]
+) -> list[list[str]]:
+    """For each campaign the names of its contacts' custom fields: those of its first contact."""
+    rows = await session.execute(
+        select(CampaignContact.campaign_id, CampaignContact.custom_fields)
+        .where(CampaignContact.campaign_id.in_(campaign_ids))
+        .distinct(CampaignContact.campaign_id)
+        .order_by(CampaignContact.campaign_id, CampaignContact.id)
+    )
+    found: dict[int, list[str]] = defaultdict(list)
+    for campaign_id, fields in rows:
+        found[campaign_id] = list(orjson.loads(fields))
+    return [found[campaign_id] for campaign_id in campaign_ids]

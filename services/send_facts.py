@@ -1,0 +1,125 @@
+"""What the rules of sending need to know about a contact, its campaign, its team and the sender."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from psycopg import AsyncConnection
+
+from services.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """May this person text this contact? And was this key of theirs accepted before?"""
+
+    contact_id: int
+    user_id: int
+    idempotency_key: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ContactFacts:
+    """A contact that exists, in a campaign that can be texted.
+
+    `assigned_user_id` is None while nobody has the contact; `role` is None for people outside the
+    team; `monthly_*` are None unless monthly limits are enabled and known.
+    """
+
+    contact_id: int
+    campaign_id: int
+    team_id: int
+    cell: str
+    message_status: str
+    contact_timezone: str | None
+    contact_assignment_id: int | None
+    assigned_user_id: int | None
+    campaign_timezone: str | None
+    texting_hours_start: int
+    texting_hours_end: int
+    role: str | None
+    is_opted_out: bool
+    monthly_limit: int | None
+    monthly_sent: int | None
+    credits_enabled: bool
+    balance: int
+    exhaustion_open: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """The send that was accepted with the key of the question."""
+
+    contact_id: int
+    fingerprint: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    contact: ContactFacts | None
+    remembered: Remembered | None
+
+
+async def read_facts(
+    connection: AsyncConnection, questions: Sequence[Question], settings: Settings
+) -> list[Facts]:
+    """The facts for each question, in the same order."""
+    cursor = await connection.execute(
+        _STATEMENT,
+        {
+            "contact_ids": [q.contact_id for q in questions],
+            "user_ids": [q.user_id for q in questions],
+            "keys": [q.idempotency_key for q in questions],
+            "share": settings.optouts_share_all_orgs,
+            "limits": settings.enable_monthly_org_message_limits,
+        },
+        prepare=True,
+    )
+    return [
+        Facts(
+            ContactFacts(*row[2:]) if row[2] is not None else None,
+            Remembered(row[0], row[1]) if row[1] is not None else None,
+        )
+        for row in await cursor.fetchall()
+    ]
+
+
+# The columns after the first two are the fields of ContactFacts, in order.
+_STATEMENT = """
+select
+  remembered_message.campaign_contact_id, remembered.fingerprint,
+  c.id, campaign.id, campaign.organization_id, c.cell,
+  c.message_status, c.timezone, c.assignment_id, assignment.user_id,
+  campaign.timezone, coalesce(campaign.texting_hours_start, 9),
+  coalesce(campaign.texting_hours_end, 21), member.role,
+  c.is_opted_out is true or exists (
+    select from opt_out o
+    where o.cell = c.cell and (%(share)s or o.organization_id = campaign.organization_id)
+  ),
+  case when %(limits)s then organization.monthly_message_limit end,
+  case when %(limits)s then (
+    select u.sent_message_count from monthly_organization_message_usages u
+    where u.organization_id = campaign.organization_id
+      and u.month = date_trunc('month', now() at time zone 'UTC')::date
+  ) end,
+  coalesce(account.enabled, false), coalesce(account.balance, 0),
+  exists (
+    select from credit_exhaustion e
+    where e.team_id = campaign.organization_id and e.closed_at is null
+  )
+from unnest(%(contact_ids)s::int[], %(user_ids)s::int[], %(keys)s::text[])
+  with ordinality as question (contact_id, user_id, idempotency_key, arrival)
+left join (
+  campaign_contact c join campaign on campaign.id = c.campaign_id
+    and campaign.is_archived is not true
+) on c.id = question.contact_id and c.archived is not true
+left join organization on organization.id = campaign.organization_id
+left join user_organization member
+  on member.organization_id = campaign.organization_id and member.user_id = question.user_id
+left join assignment on assignment.id = c.assignment_id
+left join credit_account account on account.team_id = campaign.organization_id
+left join outbound_text remembered
+  on remembered.user_id = question.user_id
+  and remembered.idempotency_key = question.idempotency_key
+left join message remembered_message on remembered_message.id = remembered.message_id
+order by arrival
+"""

@@ -1,0 +1,184 @@
+"""The one statement by which outbound texts come into being.
+
+It takes any number of sends at once and decides them in their order of arrival. In one transaction
+it locks the accounts and the contacts, picks what the balances cover, and writes message, contact,
+ledger entry, account and queue row for each accepted send, and an exhaustion where a team ran out.
+
+Order matters: accounts are locked first, by team, so that two servers can't deadlock. Contacts come
+second and are never waited for: one that is locked by somebody, or no longer as the caller saw it,
+comes back as LOOK_AGAIN and delays nobody else.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import orjson
+from psycopg import AsyncConnection
+from psycopg.rows import class_row
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """One text to write. `contact_assignment_id`: the contact's assignment as the caller saw it.
+
+    `forced` (opt-out confirmations): accepted at any balance, and to an opted-out contact.
+    """
+
+    team_id: int
+    contact_id: int
+    contact_assignment_id: int | None
+    assignment_id: int | None
+    user_id: int
+    contact_number: str
+    text: str
+    cost: int
+    segments: int
+    media: int
+    send_before: datetime
+    version_hash: str | None = None
+    campaign_variable_ids: tuple[int, ...] = ()
+    idempotency_key: str | None = None
+    fingerprint: str | None = None
+    forced: bool = False
+
+
+class Outcome(StrEnum):
+    ACCEPTED = "ACCEPTED"
+    INSUFFICIENT = "INSUFFICIENT"
+    LOOK_AGAIN = "LOOK_AGAIN"
+    NEXT_BATCH = "NEXT_BATCH"
+    """Refused only because a bigger one before it hid that it fits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What became of a send. `remaining`: the team's balance after the whole batch."""
+
+    outcome: Outcome
+    message_id: int | None
+    remaining: int
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "outcome", Outcome(self.outcome))
+
+
+async def write_sends(connection: AsyncConnection, sends: Sequence[Send]) -> list[Written]:
+    """One result for each send, in the same order. A contact may appear once in `sends`."""
+    async with connection.cursor(row_factory=class_row(Written)) as cursor:
+        await cursor.execute(
+            _STATEMENT, [orjson.dumps([_row(s) for s in sends]).decode()], prepare=True
+        )
+        return await cursor.fetchall()
+
+
+def _row(send: Send) -> dict[str, Any]:
+    return {name: getattr(send, name) for name in Send.__slots__}
+
+
+_STATEMENT = """
+with send as materialized (
+  select * from rows from (json_to_recordset(%s::json) as (
+    team_id int, contact_id int, contact_assignment_id int, assignment_id int, user_id int,
+    contact_number text, text text, cost int, segments smallint, media smallint,
+    send_before timestamptz, version_hash text, campaign_variable_ids int[],
+    idempotency_key text, fingerprint text, forced boolean
+  )) with ordinality as send (
+    team_id, contact_id, contact_assignment_id, assignment_id, user_id,
+    contact_number, text, cost, segments, media,
+    send_before, version_hash, campaign_variable_ids,
+    idempotency_key, fingerprint, forced, arrival
+  )
+),
+account as materialized (
+  select team_id, balance, enabled from credit_account
+  where team_id in (select team_id from send)
+  order by team_id
+  for update
+),
+-- The count makes the contacts wait until the accounts are locked.
+contact as materialized (
+  select c.id from campaign_contact c join send s on s.contact_id = c.id
+  where (select count(*) from account) >= 0
+    and c.assignment_id is not distinct from s.contact_assignment_id
+    and c.archived is not true
+    and (s.forced or c.is_opted_out is not true)
+  for no key update of c skip locked
+),
+-- Of the sends that can be written, those that the balance covers. Refused ones count in this sum:
+-- what they hid is found below.
+covered as materialized (
+  select * from (
+    select s.*, coalesce(a.enabled, false) as metered, coalesce(a.balance, 0) as balance,
+      sum(s.cost) over (partition by s.team_id order by s.arrival) as demanded
+    from send s join contact c on c.id = s.contact_id left join account a using (team_id)
+  ) as ready
+  where not metered or forced or demanded <= balance
+),
+moved as (
+  update campaign_contact c
+  set message_status = case
+    when c.message_status in ('needsMessage', 'messaged') then 'messaged' else 'convo' end
+  from covered where c.id = covered.contact_id
+  returning covered.*
+),
+-- A second sum, over the accepted ones alone: with the first, the chain of balances would break.
+accepted as materialized (
+  select *, nextval('message_id_seq') as message_id,
+    balance - sum(cost) over (partition by team_id order by arrival) as balance_after
+  from moved
+),
+wrote_messages as (
+  insert into message (id, campaign_contact_id, assignment_id, user_id, contact_number,
+    is_from_contact, text, service, send_status, send_before, script_version_hash,
+    campaign_variable_ids, num_segments, num_media)
+  select message_id, contact_id, assignment_id, user_id, contact_number,
+    false, text, 'fakeservice', 'SENDING', send_before, version_hash,
+    campaign_variable_ids, segments, media
+  from accepted order by arrival
+),
+queued as (
+  insert into outbound_text (message_id, team_id, user_id, idempotency_key, fingerprint)
+  select message_id, team_id, user_id, idempotency_key, decode(fingerprint, 'hex')
+  from accepted order by arrival
+),
+entered as (
+  insert into credit_entry (team_id, kind, amount, balance_after, message_id, actor_id)
+  select team_id, 'SEND', -cost, balance_after, message_id, user_id
+  from accepted where metered order by arrival
+),
+spent as materialized (
+  select team_id, sum(cost)::bigint as credits from accepted where metered group by team_id
+),
+debited as (
+  update credit_account a set balance = a.balance - spent.credits, updated_at = now()
+  from spent where a.team_id = spent.team_id
+),
+answer as materialized (
+  select s.arrival, s.team_id, s.cost, accepted.message_id, coalesce(a.enabled, false) as metered,
+    coalesce(a.balance - coalesce(spent.credits, 0), 0) as remaining,
+    case
+      when accepted.message_id is not null then 'ACCEPTED'
+      when c.id is null then 'LOOK_AGAIN'
+      when s.cost <= a.balance - coalesce(spent.credits, 0) then 'NEXT_BATCH'
+      else 'INSUFFICIENT'
+    end as outcome
+  from send s
+  left join account a using (team_id)
+  left join contact c on c.id = s.contact_id
+  left join accepted using (arrival)
+  left join spent on spent.team_id = s.team_id
+),
+opened as (
+  insert into credit_exhaustion (team_id, reason, remaining, required)
+  select team_id, case when remaining <= 0 then 'EXHAUSTED' else 'SHORT' end, remaining,
+    min(cost) filter (where outcome = 'INSUFFICIENT')
+  from answer
+  where metered and (outcome = 'INSUFFICIENT' or outcome = 'ACCEPTED' and remaining <= 0)
+  group by team_id, remaining
+  on conflict (team_id) where closed_at is null do nothing
+)
+select outcome, message_id, remaining from answer order by arrival
+"""

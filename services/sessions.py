@@ -1,0 +1,132 @@
+"""Who is signed in: session rows as Spoke writes them, and tokens for scripts."""
+
+import hashlib
+import secrets
+from datetime import datetime, timedelta
+
+import orjson
+from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from models.users import ApiToken, User
+from services import clock
+from services.access import Actor
+from services.errors import NotFound
+
+LIFETIME = timedelta(days=30)
+TOKEN_PREFIX = "spoke_"
+
+Pool = AsyncConnectionPool[AsyncConnection]
+
+
+async def actor_of_session(pool: Pool, sid: str) -> Actor | None:
+    """The person of a session that hasn't expired, unless suspended. One statement.
+
+    The session's 30 days start anew, at most once an hour.
+    """
+    return await _one_actor(pool, _BY_SESSION, sid)
+
+
+async def actor_of_token(pool: Pool, token: str) -> Actor | None:
+    """The person for whom a script acts, unless suspended or the token was revoked."""
+    return await _one_actor(pool, _BY_TOKEN, _hash(token))
+
+
+async def _one_actor(pool: Pool, statement: str, key: str | bytes) -> Actor | None:
+    async with pool.connection() as connection:
+        cursor = await connection.execute(statement, {"key": key}, prepare=True)
+        row = await cursor.fetchone()
+    return Actor(user_id=row[0], name=row[1], is_superadmin=row[2]) if row else None
+
+
+async def start_session(pool: Pool, user_id: int, *, secure: bool) -> str:
+    """Returns the new session's sid: 24 random bytes, as express-session makes them."""
+    sid = secrets.token_urlsafe(24)
+    expires = clock.now() + LIFETIME
+    async with pool.connection() as connection:
+        await connection.execute(
+            "insert into user_session (sid, sess, expire) values (%s, %s, %s)",
+            [sid, orjson.dumps(_sess(user_id, expires, secure)).decode(), expires],
+        )
+    return sid
+
+
+async def end_session(pool: Pool, sid: str) -> None:
+    async with pool.connection() as connection:
+        await connection.execute("delete from user_session where sid = %s", [sid])
+
+
+def _sess(user_id: int, expires: datetime, secure: bool) -> dict[str, object]:
+    return {
+        "cookie": {
+            "originalMaxAge": int(LIFETIME.total_seconds() * 1000),
+            "expires": expires.strftime("%Y-%m-%dT%H:%M:%S.")
+            + f"{expires.microsecond // 1000:03}Z",
+            "secure": secure,
+            "httpOnly": True,
+            "path": "/",
+        },
+        "passport": {"user": user_id},
+    }
+
+
+async def create_token(session: AsyncSession, *, email: str, name: str) -> str:
+    """Returns the secret, which is shown once and not kept. Raises NotFound."""
+    user_id = await session.scalar(select(User.id).where(User.email == email))
+    if user_id is None:
+        raise NotFound(f"There is nobody with the e-mail {email}.")
+    token = TOKEN_PREFIX + secrets.token_urlsafe(32)
+    session.add(ApiToken(user_id=user_id, name=name, token_hash=_hash(token)))
+    return token
+
+
+async def list_tokens(session: AsyncSession) -> list[tuple[ApiToken, str]]:
+    """Each token that is not revoked, with its person's e-mail."""
+    rows = await session.execute(
+        select(ApiToken, User.email)
+        .join(User, User.id == ApiToken.user_id)
+        .where(ApiToken.revoked_at.is_(None))
+        .order_by(ApiToken.id)
+    )
+    return [(token, email) for token, email in rows]
+
+
+async def revoke_token(session: AsyncSession, *, token_id: int) -> None:
+    """Raises NotFound for a token that doesn't exist or is revoked already."""
+    revoked = await session.scalar(
+        update(ApiToken)
+        .where(ApiToken.id == token_id, ApiToken.revoked_at.is_(None))
+        .values(revoked_at=clock.now())
+        .returning(ApiToken.id)
+    )
+    if revoked is None:
+        raise NotFound("There is no such token, or it is revoked already.")
+
+
+def _hash(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()
+
+
+_PERSON = """u.id, trim(u.first_name || ' ' || u.last_name), coalesce(u.is_superadmin, false)"""
+
+_BY_SESSION = f"""
+with session as (
+  select sid, user_id, expire from user_session where sid = %(key)s and expire > now()
+),
+extended as (
+  update user_session s
+  set expire = now() + interval '30 days',
+    sess = jsonb_set(s.sess::jsonb, '{{cookie,expires}}', to_jsonb(to_char(
+      (now() + interval '30 days') at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')))::json
+  from session
+  where s.sid = session.sid and session.expire < now() + interval '30 days' - interval '1 hour'
+)
+select {_PERSON} from session s join "user" u on u.id = s.user_id where not u.is_suspended
+"""
+
+_BY_TOKEN = f"""
+select {_PERSON} from api_token t join "user" u on u.id = t.user_id
+where t.token_hash = %(key)s and t.revoked_at is null and not u.is_suspended
+"""

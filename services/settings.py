@@ -1,0 +1,151 @@
+"""Everything an operator can set, read once from the environment."""
+
+import logging
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Self
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, StringConstraints, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class SettingsError(Exception):
+    """One sentence per wrong setting, each naming it."""
+
+
+class CreditsVisibleTo(StrEnum):
+    """Who sees a team's figures, besides superadmins: ADMIN means its ADMINs and OWNERs."""
+
+    SUPERADMIN = "SUPERADMIN"
+    OWNER = "OWNER"
+    ADMIN = "ADMIN"
+
+
+class LogLevel(StrEnum):
+    DEBUG = "DEBUG"
+    INFO = "INFO"
+    WARNING = "WARNING"
+    ERROR = "ERROR"
+
+    @property
+    def number(self) -> int:
+        """As the standard library counts."""
+        return logging.getLevelNamesMapping()[self]
+
+
+Address = Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+$")]
+
+
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(env_ignore_empty=True, frozen=True)
+
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(8000, ge=1, le=65535, description="Port to listen on.")
+    spoke_data_dir: Path = Field(
+        Path(".data"),
+        description="Folder of the embedded database, its secrets, and mail that is not sent out.",
+    )
+    database_url: SecretStr | None = Field(
+        None,
+        description="postgresql://user:password@host/database. Unset: a database of our own is "
+        "started under SPOKE_DATA_DIR.",
+    )
+    session_secret: SecretStr | None = Field(
+        None,
+        min_length=16,
+        description="Signs the session cookie; the same as Spoke's beside a Spoke. Required with "
+        "DATABASE_URL, otherwise made and kept under SPOKE_DATA_DIR.",
+    )
+    base_url: str = Field(
+        "",
+        pattern=r"^(https?://[^\s/]+)?$",
+        description="Address by which people reach this server, without a path. https makes "
+        "cookies Secure. Unset: http://HOST:PORT.",
+    )
+    trusted_proxies: str = Field(
+        "",
+        description="Comma-separated addresses or networks whose X-Forwarded-For is believed.",
+    )
+    spoke_version: str | None = Field(
+        None, description="Sent as x-spoke-version; the same as the client's build, or unset."
+    )
+    credits_visible_to: CreditsVisibleTo = Field(
+        CreditsVisibleTo.SUPERADMIN,
+        description="Who sees remaining, purchased and used credits: SUPERADMIN alone, or also "
+        "a team's own OWNER, or ADMIN and OWNER.",
+    )
+    credits_max_per_purchase: int = Field(
+        1_000_000,
+        ge=1,
+        le=2**31 - 1,
+        description="Most credits that can be added at once: a guard against typing errors.",
+    )
+    mms_credits: int = Field(
+        3, ge=1, le=1000, description="What a text with media costs, whatever its length."
+    )
+    max_message_length: int = Field(
+        1600, ge=1, le=10_000, description="Longest text that can be sent, in UTF-16 code units."
+    )
+    optouts_share_all_orgs: bool = Field(
+        False, description="An opt-out from one team counts for all teams."
+    )
+    enable_monthly_org_message_limits: bool = Field(
+        False, description="Refuse first texts of a team beyond its monthly_message_limit."
+    )
+    sendgrid_api_key: SecretStr | None = Field(
+        None,
+        description="Mail goes out by SendGrid with this key. Unset: it is written to "
+        "SPOKE_DATA_DIR/outbox.",
+    )
+    sendgrid_host: str = Field(
+        "https://api.sendgrid.com",
+        pattern=r"^https?://[^\s/]+$",
+        description="SendGrid's address.",
+    )
+    mail_from: Address = Field(
+        "spoke-credits@example.org", description="Sender address of the mail."
+    )
+    support_email: Address | None = Field(
+        None, description="Gets the set-up mail too, and is named as whom to ask."
+    )
+    request_timeout_seconds: float = Field(
+        30, gt=0, le=600, description="A GraphQL request that takes longer is given up."
+    )
+    database_pool_size: int = Field(
+        10, ge=2, le=200, description="Most database connections for reads and administration."
+    )
+    send_pool_size: int = Field(
+        4, ge=2, le=50, description="Most database connections for sending and signing in."
+    )
+    log_level: LogLevel = Field(LogLevel.INFO, description="DEBUG, INFO, WARNING or ERROR.")
+
+    @model_validator(mode="after")
+    def _secret_beside_a_database(self) -> Self:
+        if self.database_url and not self.session_secret:
+            raise ValueError("SESSION_SECRET must be set when DATABASE_URL is")
+        return self
+
+    @property
+    def address(self) -> str:
+        return self.base_url or f"http://{self.host}:{self.port}"
+
+    @property
+    def secure_cookies(self) -> bool:
+        return urlsplit(self.address).scheme == "https"
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Reads the environment. Raises SettingsError with a sentence for each wrong value."""
+    try:
+        return Settings(**overrides)  # type: ignore[arg-type]
+    except ValidationError as error:
+        raise SettingsError("\n".join(_sentence(e) for e in error.errors())) from None
+
+
+def _sentence(error: object) -> str:
+    """Names the setting and what is wrong, never the value: it may be a secret."""
+    assert isinstance(error, dict)
+    name = ".".join(str(part) for part in error["loc"]).upper()
+    problem = error["msg"].removeprefix("Value error, ")
+    return f"{name}: {problem}." if name else f"{problem}."

@@ -1,0 +1,183 @@
+"""Teams as credits see them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Select, and_, case, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.sql.elements import ColumnElement
+
+from models.credits import CreditAccount, CreditExhaustion, CreditPurchase
+from models.organizations import Organization
+from models.users import Membership
+from services.access import Actor, Role, has_role, require_superadmin, sees_credits
+from services.errors import Forbidden, NotFound
+from services.pages import OffsetPage, require_page
+from services.settings import Settings
+from services.texts import checked_or_none
+
+MOST_TEAMS = 1000
+
+
+class CreditStatus(StrEnum):
+    DISABLED = "DISABLED"
+    AVAILABLE = "AVAILABLE"
+    SHORT = "SHORT"
+    EXHAUSTED = "EXHAUSTED"
+
+
+class TeamOrder(StrEnum):
+    NAME_ASC = "NAME_ASC"
+    NAME_DESC = "NAME_DESC"
+    REMAINING_ASC = "REMAINING_ASC"
+    REMAINING_DESC = "REMAINING_DESC"
+    LAST_PURCHASE_ASC = "LAST_PURCHASE_ASC"
+    LAST_PURCHASE_DESC = "LAST_PURCHASE_DESC"
+
+
+@dataclass(frozen=True, slots=True)
+class Team:
+    """A team and its credits at one moment. `role`: the asking person's, None for outsiders."""
+
+    id: int
+    name: str
+    credits_enabled: bool
+    remaining: int
+    purchased: int
+    credit_status: CreditStatus
+    role: str | None
+
+    @property
+    def used(self) -> int:
+        return self.purchased - self.remaining
+
+    @property
+    def turning_on_would_block(self) -> bool:
+        return not self.credits_enabled and self.remaining <= 0
+
+
+@dataclass(frozen=True, slots=True)
+class TeamPage:
+    teams: Sequence[Team]
+    page_info: OffsetPage
+
+
+_enabled = func.coalesce(CreditAccount.enabled, False)
+_remaining = func.coalesce(CreditAccount.balance, 0)
+_status = case(
+    (~_enabled, CreditStatus.DISABLED),
+    (_remaining <= 0, CreditStatus.EXHAUSTED),
+    (CreditExhaustion.id.is_not(None), CreditStatus.SHORT),
+    else_=CreditStatus.AVAILABLE,
+)
+_last_purchase = (
+    select(func.max(CreditPurchase.created_at))
+    .where(CreditPurchase.team_id == Organization.id, CreditPurchase.removed_at.is_(None))
+    .scalar_subquery()
+)
+_ORDERS: dict[TeamOrder, ColumnElement[Any]] = {
+    TeamOrder.NAME_ASC: func.lower(Organization.name).asc(),
+    TeamOrder.NAME_DESC: func.lower(Organization.name).desc(),
+    TeamOrder.REMAINING_ASC: _remaining.asc(),
+    TeamOrder.REMAINING_DESC: _remaining.desc(),
+    TeamOrder.LAST_PURCHASE_ASC: _last_purchase.asc().nulls_first(),
+    TeamOrder.LAST_PURCHASE_DESC: _last_purchase.desc().nulls_last(),
+}
+
+
+def _teams_of(actor: Actor) -> Select[Any]:
+    return (
+        select(
+            Organization.id,
+            Organization.name,
+            _enabled,
+            _remaining,
+            func.coalesce(CreditAccount.purchased, 0),
+            _status,
+            Membership.role,
+        )
+        .outerjoin(CreditAccount, CreditAccount.team_id == Organization.id)
+        .outerjoin(
+            CreditExhaustion,
+            and_(CreditExhaustion.team_id == Organization.id, CreditExhaustion.closed_at.is_(None)),
+        )
+        .outerjoin(
+            Membership,
+            and_(
+                Membership.organization_id == Organization.id,
+                Membership.user_id == actor.user_id,
+            ),
+        )
+    )
+
+
+def _team(row: Any) -> Team:
+    team_id, name, enabled, remaining, purchased, status, role = row
+    return Team(team_id, name, enabled, remaining, purchased, CreditStatus(status), role)
+
+
+async def teams_by_id(session: AsyncSession, actor: Actor, ids: Sequence[int]) -> list[Team | None]:
+    """For each id its team, whether or not the actor may see it: `require_visible` decides."""
+    rows = await session.execute(_teams_of(actor).where(Organization.id.in_(ids)))
+    found = {row[0]: _team(row) for row in rows}
+    return [found.get(team_id) for team_id in ids]
+
+
+def require_visible(actor: Actor, team: Team | None) -> Team:
+    """Members see their team, superadmins every team. Raises Forbidden, NotFound."""
+    if team is None:
+        raise NotFound("There is no such team.") if actor.is_superadmin else Forbidden()
+    if not actor.is_superadmin and not has_role(team.role, Role.TEXTER):
+        raise Forbidden
+    return team
+
+
+async def get_team(session: AsyncSession, actor: Actor, *, team_id: int) -> Team:
+    [team] = await teams_by_id(session, actor, [team_id])
+    return require_visible(actor, team)
+
+
+async def list_teams(
+    session: AsyncSession,
+    actor: Actor,
+    *,
+    search: str | None,
+    credits_enabled: bool | None,
+    credit_status: Sequence[CreditStatus] | None,
+    order_by: TeamOrder,
+    limit: int,
+    offset: int,
+) -> TeamPage:
+    """All teams that are not deleted, ties by id. Raises Forbidden, InvalidInput."""
+    require_superadmin(actor)
+    require_page(limit, offset, most=MOST_TEAMS)
+    search = checked_or_none(search, "The search", longest=200)
+    chosen: list[ColumnElement[bool]] = [Organization.deleted_at.is_(None)]
+    if search is not None:
+        chosen.append(Organization.name.icontains(search, autoescape=True))
+    if credits_enabled is not None:
+        chosen.append(_enabled == credits_enabled)
+    if credit_status is not None:
+        chosen.append(_status.in_(credit_status))
+    matching = _teams_of(actor).where(*chosen)
+    total = await session.scalar(select(func.count()).select_from(matching.subquery()))
+    rows = await session.execute(
+        matching.order_by(_ORDERS[order_by], Organization.id).limit(limit).offset(offset)
+    )
+    return TeamPage([_team(row) for row in rows], OffsetPage(limit, offset, total or 0))
+
+
+def require_credits_visible(actor: Actor, team: Team, settings: Settings) -> Team:
+    """Guards remaining, purchased and used credits, and purchases. Raises Forbidden."""
+    if not sees_credits(actor, team.role, settings.credits_visible_to):
+        raise Forbidden
+    return team
+
+
+def require_owner(actor: Actor, team: Team) -> Team:
+    """Raises Forbidden for all but the team's OWNERs and superadmins."""
+    if not actor.is_superadmin and not has_role(team.role, Role.OWNER):
+        raise Forbidden
+    return team

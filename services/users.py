@@ -1,0 +1,116 @@
+"""People: sign-in, memberships, and making the first superadmin."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from models.organizations import Organization
+from models.users import Membership, User
+from services.errors import AccountSuspended, InvalidInput, WrongCredentials
+from services.passwords import hash_password, password_matches
+from services.texts import checked
+
+SHORTEST_PASSWORD = 8
+LONGEST_PASSWORD = 1000
+
+
+async def user_by_credentials(session: AsyncSession, *, email: str, password: str) -> User:
+    """Raises WrongCredentials, AccountSuspended, InvalidInput."""
+    email = checked(email, "The e-mail", longest=320)
+    password = checked(password, "The password", longest=LONGEST_PASSWORD)
+    user = await session.scalar(select(User).where(User.email == email))
+    if not await password_matches(password, user.auth0_id if user else None) or user is None:
+        raise WrongCredentials
+    if user.is_suspended:
+        raise AccountSuspended
+    return user
+
+
+async def create_user(
+    session: AsyncSession,
+    *,
+    email: str,
+    first_name: str,
+    last_name: str,
+    password: str,
+    cell: str = "",
+    is_superadmin: bool = False,
+) -> User:
+    """Raises InvalidInput for a short password or an e-mail that is taken."""
+    if "@" not in checked(email, "The e-mail", longest=320):
+        raise InvalidInput("That is not an e-mail address.")
+    if len(checked(password, "The password", longest=LONGEST_PASSWORD)) < SHORTEST_PASSWORD:
+        raise InvalidInput(f"The password must have at least {SHORTEST_PASSWORD} characters.")
+    if await session.scalar(select(User.id).where(User.email == email)) is not None:
+        raise InvalidInput("That email is already taken.")
+    user = User(
+        auth0_id=await hash_password(password),
+        first_name=first_name,
+        last_name=last_name,
+        cell=cell,
+        email=email,
+        is_superadmin=is_superadmin,
+    )
+    session.add(user)
+    await session.flush()
+    return user
+
+
+@dataclass(frozen=True, slots=True)
+class TeamMembership:
+    """One person's part in one team. `role`: as shown to people; `stored_role`: as it counts."""
+
+    id: int
+    user_id: int
+    organization_id: int
+    stored_role: str
+    request_auto_approve: str
+    is_superadmin: bool
+    is_active: bool
+
+    @property
+    def role(self) -> str:
+        return "SUPERADMIN" if self.is_superadmin else self.stored_role
+
+
+async def memberships_of_users(
+    session: AsyncSession, user_ids: Sequence[int]
+) -> list[list[TeamMembership]]:
+    """For each person their memberships, by id; `is_active`: the team is not deleted."""
+    rows = await session.execute(
+        select(
+            Membership.id,
+            Membership.user_id,
+            Membership.organization_id,
+            Membership.role,
+            Membership.request_status,
+            func.coalesce(User.is_superadmin, False),
+            Organization.deleted_at.is_(None),
+        )
+        .join(Organization, Organization.id == Membership.organization_id)
+        .join(User, User.id == Membership.user_id)
+        .where(Membership.user_id.in_(user_ids))
+        .order_by(Membership.id)
+    )
+    found: dict[int, list[TeamMembership]] = defaultdict(list)
+    for row in rows:
+        found[row[1]].append(TeamMembership(*row))
+    return [found[user_id] for user_id in user_ids]
+
+
+def roles_in(memberships: Sequence[TeamMembership], organization_id: int) -> list[str]:
+    """The one stored role, in a list; empty for people outside."""
+    return [m.stored_role for m in memberships if m.organization_id == organization_id]
+
+
+def chosen_memberships(
+    memberships: Sequence[TeamMembership], *, organization_id: int | None, active: bool | None
+) -> list[TeamMembership]:
+    return [
+        m
+        for m in memberships
+        if organization_id in (None, m.organization_id) and active in (None, m.is_active)
+    ]
