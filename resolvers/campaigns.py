@@ -1,0 +1,71 @@
+"""Campaigns and assignments."""
+
+from collections.abc import Awaitable
+from typing import Any
+
+import strawberry
+
+from models.campaigns import Assignment, Campaign
+from resolvers.context import Info
+from resolvers.ids import spoke_id
+from schema.inputs import ContactsFilter
+from services import campaigns, contacts
+
+
+async def campaign(info: Info, id: str) -> Any:
+    async with info.context.read() as session:
+        return await campaigns.get_campaign(
+            session, info.context.actor, campaign_id=spoke_id(id, "id")
+        )
+
+
+async def assignment(info: Info, id: str) -> Any:
+    async with info.context.read() as session:
+        return await campaigns.get_assignment(
+            session, info.context.actor, assignment_id=spoke_id(id, "id")
+        )
+
+
+def organization(root: strawberry.Parent[Campaign], info: Info) -> Awaitable[Any]:
+    return info.context.loaders.organizations.load(root.organization_id)
+
+
+def has_unassigned_contacts(root: strawberry.Parent[Campaign], info: Info) -> Awaitable[bool]:
+    return info.context.loaders.has_unassigned_contacts.load(root.id)
+
+
+def custom_fields(root: strawberry.Parent[Campaign], info: Info) -> Awaitable[list[str]]:
+    return info.context.loaders.custom_fields.load(root.id)
+
+
+def assignment_texter(root: strawberry.Parent[Assignment], info: Info) -> Awaitable[Any]:
+    return info.context.loaders.users.load(root.user_id)
+
+
+def assignment_campaign(root: strawberry.Parent[Assignment], info: Info) -> Awaitable[Any]:
+    return info.context.loaders.campaigns.load(root.campaign_id)
+
+
+def assignment_contacts(
+    root: strawberry.Parent[Assignment], info: Info, contacts_filter: ContactsFilter | None = None
+) -> Awaitable[Any]:
+    return info.context.loaders.assigned_contacts.load(_wanted(root, contacts_filter))
+
+
+def assignment_contacts_count(
+    root: strawberry.Parent[Assignment], info: Info, contacts_filter: ContactsFilter | None = None
+) -> Awaitable[int]:
+    return info.context.loaders.assigned_contact_counts.load(_wanted(root, contacts_filter))
+
+
+def _wanted(root: Assignment, chosen: ContactsFilter | None) -> contacts.ContactsWanted:
+    chosen = chosen or ContactsFilter()
+    return contacts.ContactsWanted(
+        root.id,
+        contacts.ContactsFilter(
+            message_statuses=contacts.parse_statuses(chosen.message_status),
+            is_opted_out=chosen.is_opted_out,
+            textable_now=chosen.valid_timezone,
+            include_past_due=chosen.include_past_due,
+        ),
+    )

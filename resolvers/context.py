@@ -1,0 +1,71 @@
+"""What a request carries through its resolvers, and where its transactions begin and end."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+
+import strawberry
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from models.database import Database
+from resolvers.loaders import Loaders
+from services.access import Actor
+from services.errors import NotAuthenticated, OutcomeUnknown, ServiceError, ServiceUnavailable
+from services.send_writer import SendWriter
+from services.settings import Settings
+
+
+@contextmanager
+def broken_connection_is(refusal: type[ServiceError]) -> Iterator[None]:
+    try:
+        yield
+    except (OperationalError, PoolTimeout) as error:
+        raise refusal from error
+
+
+@dataclass
+class Context:
+    settings: Settings
+    database: Database
+    writer: SendWriter
+    signed_in: Actor | None
+
+    @property
+    def actor(self) -> Actor:
+        """Raises NotAuthenticated."""
+        if self.signed_in is None:
+            raise NotAuthenticated
+        return self.signed_in
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncSession]:
+        """A session of one's own: sibling fields run at the same time, and one session can't serve
+        two of them."""
+        async with self.database.sessions() as session:
+            with broken_connection_is(ServiceUnavailable):
+                yield session
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncSession]:
+        """One unit of work: commits at the end, rolls back when anything is raised."""
+        async with self.database.sessions() as session:
+            with broken_connection_is(ServiceUnavailable):
+                yield session
+                await session.flush()
+            with broken_connection_is(OutcomeUnknown):
+                await session.commit()
+        self.forget_reads()
+
+    @cached_property
+    def loaders(self) -> Loaders:
+        return Loaders(self.database.sessions, self.settings, self.actor)
+
+    def forget_reads(self) -> None:
+        """After a write: what was loaded before it may be stale."""
+        self.__dict__.pop("loaders", None)
+
+
+Info = strawberry.Info[Context, None]

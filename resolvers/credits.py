@@ -1,0 +1,81 @@
+"""Credit purchases, and the estimate of what a campaign needs."""
+
+from collections.abc import Awaitable
+from typing import Annotated, Any
+
+import strawberry
+from strawberry import argument
+
+from models.credits import CreditPurchase
+from resolvers.context import Info
+from resolvers.ids import credit_id, spoke_id
+from resolvers.teams import TeamId
+from services import credits, estimates
+
+
+async def add_credits(
+    info: Info,
+    team_id: TeamId,
+    amount: Annotated[int, argument(description="How many, from 1 to CREDITS_MAX_PER_PURCHASE.")],
+    note: Annotated[str | None, argument(description="Why; at most 1000 characters.")] = None,
+    idempotency_key: Annotated[
+        str | None,
+        argument(
+            description="Repeating the same addition with the same key adds once and returns the "
+            "first purchase."
+        ),
+    ] = None,
+) -> Any:
+    async with info.context.transaction() as session:
+        return await credits.add_credits(
+            session,
+            info.context.settings,
+            info.context.actor,
+            team_id=spoke_id(team_id, "teamId"),
+            amount=amount,
+            note=note,
+            key=idempotency_key,
+        )
+
+
+async def remove_credit_purchase(
+    info: Info, id: Annotated[strawberry.ID, argument(description="Which purchase.")]
+) -> Any:
+    async with info.context.transaction() as session:
+        return await credits.remove_credit_purchase(
+            session, info.context.actor, purchase_id=credit_id(id, "id")
+        )
+
+
+def estimate_credits(
+    info: Info,
+    text: Annotated[str, argument(description="The text, as it would be sent.")],
+    recipients: Annotated[int, argument(description="To how many, 1 to 10,000,000.")],
+    replies_per_recipient: Annotated[
+        float,
+        argument(description="Answers that each recipient will need on average, 0 to 100."),
+    ] = 0,
+    media: Annotated[
+        bool, argument(description="Whether a picture goes with it, even if no link is in it yet.")
+    ] = False,
+) -> Any:
+    return estimates.estimate_credits(
+        info.context.settings,
+        info.context.actor,
+        text=text,
+        recipients=recipients,
+        replies_per_recipient=replies_per_recipient,
+        media=media,
+    )
+
+
+def team(root: strawberry.Parent[CreditPurchase], info: Info) -> Awaitable[Any]:
+    return info.context.loaders.teams.load(root.team_id)
+
+
+def purchased_by(root: strawberry.Parent[CreditPurchase], info: Info) -> Awaitable[Any] | None:
+    return info.context.loaders.users.load(root.purchased_by) if root.purchased_by else None
+
+
+def removed_by(root: strawberry.Parent[CreditPurchase], info: Info) -> Awaitable[Any] | None:
+    return info.context.loaders.users.load(root.removed_by) if root.removed_by else None

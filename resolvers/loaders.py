@@ -1,0 +1,110 @@
+"""Reads that many fields of one request share. Each load has a session of its own."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from functools import cached_property
+from typing import TypeVar
+
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+from strawberry.dataloader import DataLoader
+
+from models.campaigns import Assignment, Campaign
+from models.contacts import CampaignContact, OptOut
+from models.credits import CreditPurchase
+from models.messages import Message
+from models.organizations import Organization
+from models.users import User
+from services.access import Actor
+from services.campaigns import campaigns_with_unassigned_contacts, custom_fields_of_campaigns
+from services.contacts import (
+    ContactsWanted,
+    contact_counts_of_assignments,
+    contacts_of_assignments,
+    opt_outs_of_contacts,
+)
+from services.messages import messages_of_contacts
+from services.purchases import Wanted, purchases_of_teams
+from services.rows import rows_by_id
+from services.settings import Settings
+from services.teams import Team, teams_by_id
+from services.users import TeamMembership, memberships_of_users
+
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+Read = Callable[[AsyncSession, Sequence[Key]], Awaitable[Sequence[Value]]]
+
+MOST_KEYS = 5000
+
+
+class Loaders:
+    """One for each request: nothing is remembered longer."""
+
+    def __init__(
+        self, sessions: async_sessionmaker[AsyncSession], settings: Settings, actor: Actor
+    ) -> None:
+        self._sessions = sessions
+        self._settings = settings
+        self._actor = actor
+
+    def _loader(self, read: Read[Key, Value]) -> DataLoader[Key, Value]:
+        async def load(keys: list[Key]) -> Sequence[Value]:
+            async with self._sessions() as session:
+                return await read(session, keys)
+
+        return DataLoader(load_fn=load, max_batch_size=MOST_KEYS)
+
+    @cached_property
+    def users(self) -> DataLoader[int, User | None]:
+        return self._loader(lambda session, ids: rows_by_id(session, User, ids))
+
+    @cached_property
+    def organizations(self) -> DataLoader[int, Organization | None]:
+        return self._loader(lambda session, ids: rows_by_id(session, Organization, ids))
+
+    @cached_property
+    def campaigns(self) -> DataLoader[int, Campaign | None]:
+        return self._loader(lambda session, ids: rows_by_id(session, Campaign, ids))
+
+    @cached_property
+    def assignments(self) -> DataLoader[int, Assignment | None]:
+        return self._loader(lambda session, ids: rows_by_id(session, Assignment, ids))
+
+    @cached_property
+    def contacts(self) -> DataLoader[int, CampaignContact | None]:
+        return self._loader(lambda session, ids: rows_by_id(session, CampaignContact, ids))
+
+    @cached_property
+    def teams(self) -> DataLoader[int, Team | None]:
+        """As the actor sees them: their role is part of it."""
+        return self._loader(lambda session, ids: teams_by_id(session, self._actor, ids))
+
+    @cached_property
+    def memberships(self) -> DataLoader[int, list[TeamMembership]]:
+        return self._loader(memberships_of_users)
+
+    @cached_property
+    def messages(self) -> DataLoader[int, list[Message]]:
+        return self._loader(messages_of_contacts)
+
+    @cached_property
+    def opt_outs(self) -> DataLoader[int, OptOut | None]:
+        return self._loader(lambda session, ids: opt_outs_of_contacts(session, self._settings, ids))
+
+    @cached_property
+    def purchases(self) -> DataLoader[Wanted, list[CreditPurchase]]:
+        return self._loader(purchases_of_teams)
+
+    @cached_property
+    def has_unassigned_contacts(self) -> DataLoader[int, bool]:
+        return self._loader(campaigns_with_unassigned_contacts)
+
+    @cached_property
+    def custom_fields(self) -> DataLoader[int, list[str]]:
+        return self._loader(custom_fields_of_campaigns)
+
+    @cached_property
+    def assigned_contacts(self) -> DataLoader[ContactsWanted, list[CampaignContact]]:
+        return self._loader(contacts_of_assignments)
+
+    @cached_property
+    def assigned_contact_counts(self) -> DataLoader[ContactsWanted, int]:
+        return self._loader(contact_counts_of_assignments)

@@ -1,0 +1,13 @@
+"""The schema, put together."""
+
+import strawberry
+from strawberry.schema.config import StrawberryConfig
+
+from schema.root import RootMutation, RootQuery
+from schema.scalars import SCALARS
+
+schema = strawberry.Schema(
+    query=RootQuery,
+    mutation=RootMutation,
+    config=StrawberryConfig(scalar_map=SCALARS),
+)

@@ -1,0 +1,49 @@
+"""The vocabulary of choices. Values are declared by the services; here they get descriptions."""
+
+from enum import Enum
+
+import strawberry
+
+from services.segments import Encoding as SegmentEncoding
+from services.teams import CreditStatus, TeamOrder
+
+__all__ = ["CreditStatus", "Encoding", "RequestAutoApprove", "TeamOrder", "UserRole"]
+
+strawberry.enum(
+    CreditStatus,
+    description="Whether a team can send. SHORT and EXHAUSTED teams are blocked: pink in lists. "
+    "DISABLED: credits are off, no limit. SHORT: something remains, but a text was refused because "
+    "it cost more. EXHAUSTED: nothing remains, nothing can be sent.",
+)
+strawberry.enum(
+    TeamOrder,
+    description="Order of a list of teams; ties by id. LAST_PURCHASE is the newest purchase that "
+    "was not removed.",
+)
+
+
+@strawberry.enum(description="How the characters of a text are sent.")
+class Encoding(Enum):
+    GSM_7 = strawberry.enum_value(
+        SegmentEncoding.GSM_7, description="160 characters in a segment, 153 in each of several."
+    )
+    UCS_2 = strawberry.enum_value(
+        SegmentEncoding.UCS_2, description="70 characters in a segment, 67 in each of several."
+    )
+
+
+@strawberry.enum(description="What a person may do in an organization, in ascending order.")
+class UserRole(Enum):
+    SUSPENDED = "SUSPENDED"
+    TEXTER = "TEXTER"
+    SUPERVOLUNTEER = "SUPERVOLUNTEER"
+    ADMIN = "ADMIN"
+    OWNER = "OWNER"
+    SUPERADMIN = "SUPERADMIN"
+
+
+@strawberry.enum(description="What happens to a texter's requests for texts.")
+class RequestAutoApprove(Enum):
+    DO_NOT_APPROVE = "do_not_approve"
+    APPROVAL_REQUIRED = "approval_required"
+    AUTO_APPROVE = "auto_approve"

@@ -1,0 +1,43 @@
+"""Every error leaves with extensions.code; what nobody foresaw leaves without its details."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import structlog
+from graphql import GraphQLError, GraphQLFormattedError
+
+from services.errors import ServiceError
+
+log = structlog.get_logger(__name__)
+
+PARSE_FAILED = "GRAPHQL_PARSE_FAILED"
+VALIDATION_FAILED = "GRAPHQL_VALIDATION_FAILED"
+BAD_USER_INPUT = "BAD_USER_INPUT"
+INTERNAL = "INTERNAL_SERVER_ERROR"
+MASKED = "Something went wrong on our side. It has been noted."
+
+
+def formatted(
+    errors: Sequence[GraphQLError], *, code: str = BAD_USER_INPUT
+) -> list[GraphQLFormattedError]:
+    """`code`: for errors that GraphQL itself found, such as a variable of the wrong type."""
+    return [_formatted(error, code) for error in errors]
+
+
+def _formatted(error: GraphQLError, code: str) -> GraphQLFormattedError:
+    cause = error.original_error
+    if isinstance(cause, ServiceError):
+        return error.formatted
+    if cause is None or isinstance(cause, GraphQLError):
+        return {**error.formatted, "extensions": {"code": code}}
+    log.error("unforeseen_error", path=error.path, exc_info=cause)
+    masked: GraphQLFormattedError = {
+        **error.formatted,
+        "message": MASKED,
+        "extensions": {"code": INTERNAL},
+    }
+    return masked
+
+
+def codes(errors: Sequence[Any]) -> list[str]:
+    return [error["extensions"]["code"] for error in errors]

@@ -1,0 +1,60 @@
+"""The API's table of contents: one line for each root field.
+
+All are nullable: a later refusal in the same document must not take away the answer of work that
+is already committed.
+"""
+
+import strawberry
+
+from resolvers import campaigns, contacts, credits, messages, organizations, teams, users
+from schema.fields import field
+from schema.types.campaigns import Assignment, Campaign
+from schema.types.contacts import CampaignContact
+from schema.types.credits import CreditEstimate, CreditPurchase
+from schema.types.organizations import Organization
+from schema.types.teams import Team, TeamPage
+from schema.types.users import User
+
+
+@strawberry.type
+class RootQuery:
+    current_user: User | None = field(users.current_user, "Who is signed in; null for nobody.")
+    organization: Organization | None = field(organizations.organization, "For its members.")
+    organizations: list[Organization | None] | None = field(
+        organizations.list_organizations, "All of the account. For superadmins."
+    )
+    campaign: Campaign | None = field(
+        campaigns.campaign, "For those who text it, and SUPERVOLUNTEERs and above."
+    )
+    assignment: Assignment | None = field(
+        campaigns.assignment, "For its texter, and SUPERVOLUNTEERs and above."
+    )
+    contact: CampaignContact | None = field(
+        contacts.contact, "For the texter who has it, and SUPERVOLUNTEERs and above."
+    )
+    team: Team | None = field(teams.team, "A team and its credits. For its members.")
+    teams: TeamPage | None = field(
+        teams.list_teams, "All teams of the account. For superadmins. limit: at most 1000."
+    )
+    estimate_credits: CreditEstimate | None = field(
+        credits.estimate_credits, "What texting so many people will cost. For anybody signed in."
+    )
+
+
+@strawberry.type
+class RootMutation:
+    set_credits_enabled: Team | None = field(
+        teams.set_credits_enabled,
+        "Turns the use of credits on or off, at once. For the team's OWNERs and superadmins.",
+    )
+    add_credits: CreditPurchase | None = field(
+        credits.add_credits, "Adds credits to a team. For superadmins."
+    )
+    remove_credit_purchase: CreditPurchase | None = field(
+        credits.remove_credit_purchase,
+        "Takes a purchase back, once; remaining credits may become negative. For superadmins.",
+    )
+    send_message: CampaignContact | None = field(
+        messages.send_message,
+        "Sends a text and debits the team, or refuses it and changes nothing.",
+    )

@@ -1,0 +1,45 @@
+"""Campaigns and assignments."""
+
+import strawberry
+
+from resolvers import campaigns
+from schema.fields import field
+from schema.scalars import Date
+from schema.types.contacts import CampaignContact
+from schema.types.organizations import Organization
+from schema.types.users import User
+
+
+@strawberry.type(description="An effort to text a list of contacts.")
+class Campaign:
+    id: strawberry.ID
+    title: str
+    description: str
+    due_by: Date | None
+    is_started: bool | None
+    is_archived: bool | None
+    logo_image_url: str | None
+    intro_html: str | None
+    primary_color: str | None
+    texting_hours_start: int | None
+    texting_hours_end: int | None
+    timezone: str | None
+    organization: Organization = field(campaigns.organization)
+    has_unassigned_contacts: bool | None = field(
+        campaigns.has_unassigned_contacts, "Whether somebody still has to take contacts."
+    )
+    custom_fields: list[str | None] | None = field(
+        campaigns.custom_fields, "Names of the custom fields of its contacts."
+    )
+
+
+@strawberry.type(description="One texter's part of a campaign.")
+class Assignment:
+    id: strawberry.ID
+    max_contacts: int | None
+    texter: User = field(campaigns.assignment_texter)
+    campaign: Campaign = field(campaigns.assignment_campaign)
+    contacts: list[CampaignContact] = field(
+        campaigns.assignment_contacts, "Its contacts, by id; at most 10,000."
+    )
+    contacts_count: int = field(campaigns.assignment_contacts_count, "How many contacts.")

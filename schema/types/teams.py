@@ -1,0 +1,53 @@
+"""Teams: what credits are about."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import strawberry
+
+from resolvers import teams
+from schema.enums import CreditStatus
+from schema.fields import field, plain
+from schema.scalars import BigInt
+from schema.types.credits import CreditPurchase
+from schema.types.pages import PageInfo
+
+if TYPE_CHECKING:
+    from schema.types.organizations import Organization
+
+
+@strawberry.type(description="A team and its credits. The same row, and id, as an Organization.")
+class Team:
+    id: strawberry.ID
+    name: str
+    credits_enabled: bool = plain("Whether credits cap this team's texts. For its members.")
+    credit_status: CreditStatus = plain(
+        "Whether this team can send: what a banner needs. For its members."
+    )
+    remaining_credits: BigInt | None = field(
+        teams.remaining_credits,
+        "Purchased less used; may be negative. For superadmins, and whom CREDITS_VISIBLE_TO names.",
+    )
+    purchased_credits: BigInt | None = field(
+        teams.purchased_credits,
+        "The sum of all purchases that were not removed. Visible like remainingCredits.",
+    )
+    used_credits: BigInt | None = field(
+        teams.used_credits, "What its texts have cost. Visible like remainingCredits."
+    )
+    turning_on_would_block: bool | None = field(
+        teams.turning_on_would_block,
+        "Credits are off, and turning them on would stop the team at once. For its OWNERs.",
+    )
+    credit_purchases: list[CreditPurchase] | None = field(
+        teams.credit_purchases,
+        "Newest first; limit at most 500. Visible like remainingCredits.",
+    )
+    organization: Annotated["Organization", strawberry.lazy("schema.types.organizations")] = field(
+        teams.organization, "The team as Spoke's client knows it."
+    )
+
+
+@strawberry.type(description="A page of teams.")
+class TeamPage:
+    teams: list[Team] = plain("The teams of this page, in the order asked for.")
+    page_info: PageInfo = plain("Where this page stands in the whole list.")
