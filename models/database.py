@@ -21,6 +21,18 @@ class Database:
     pool: AsyncConnectionPool[AsyncConnection]
 
 
+async def driver_connection(session: AsyncSession) -> AsyncConnection:
+    """The psycopg connection of the session's transaction, for statements written by hand.
+
+    What the session still holds back is written first.
+    """
+    await session.flush()
+    connection = await session.connection()
+    raw = await connection.get_raw_connection()
+    assert isinstance(raw.driver_connection, AsyncConnection)
+    return raw.driver_connection
+
+
 @asynccontextmanager
 async def open_database(
     url: str, *, pool_size: int = 10, send_pool_size: int = 4
@@ -31,6 +43,7 @@ async def open_database(
         max_overflow=0,
         pool_timeout=ACQUIRE_SECONDS,
         pool_pre_ping=True,
+        hide_parameters=True,  # errors go to the log, texts and addresses don't
     )
     pool = AsyncConnectionPool(
         url,

@@ -20,6 +20,11 @@ class CreditNotice(Base):
         ),
         UniqueConstraint("occasion", "occasion_id", "address"),
         Index(
+            "credit_notice_unfinished",
+            "id",
+            postgresql_where=text("state in ('QUEUED', 'SENDING')"),
+        ),
+        Index(
             "credit_notice_set_up_once_a_day",
             "team_id",
             "address",

@@ -1,12 +1,20 @@
 """Everything an operator can set, read once from the environment."""
 
 import logging
+import re
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, StringConstraints, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    SecretStr,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -35,6 +43,13 @@ class LogLevel(StrEnum):
 
 
 Address = Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+$")]
+
+
+def _without_blanks(secret: SecretStr) -> SecretStr:
+    """A line feed in a key would end up in an error of http.client, with the key."""
+    if re.search(r"\s", secret.get_secret_value()):
+        raise ValueError("must not contain blanks or line feeds")
+    return secret
 
 
 class Settings(BaseSettings):
@@ -93,7 +108,7 @@ class Settings(BaseSettings):
     enable_monthly_org_message_limits: bool = Field(
         False, description="Refuse first texts of a team beyond its monthly_message_limit."
     )
-    sendgrid_api_key: SecretStr | None = Field(
+    sendgrid_api_key: Annotated[SecretStr, AfterValidator(_without_blanks)] | None = Field(
         None,
         description="Mail goes out by SendGrid with this key. Unset: it is written to "
         "SPOKE_DATA_DIR/outbox.",

@@ -102,6 +102,7 @@ create table credit_notice (
   sent_at timestamptz,
   unique (occasion, occasion_id, address)
 );
+create index credit_notice_unfinished on credit_notice (id) where state in ('QUEUED', 'SENDING');
 create unique index credit_notice_set_up_once_a_day
   on credit_notice (team_id, address, ((created_at at time zone 'UTC')::date))
   where occasion = 'SET_UP';

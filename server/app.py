@@ -1,0 +1,58 @@
+"""The ASGI application: its routes, and what it opens and closes."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import psycopg
+import sqlalchemy.exc
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from schema.errors import INTERNAL, MASKED
+from server import graphiql, health, sign_in
+from server.graphql import coded_answer, graphql
+from server.log import RequestLog
+from server.resources import open_resources
+from services.errors import ServiceUnavailable
+from services.settings import Settings
+
+
+def create_app(settings: Settings, *, url: str, secret: str) -> Starlette:
+    """`url`: of the database; `secret`: signs the session cookie."""
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        async with open_resources(settings, url, secret) as resources:
+            app.state.resources = resources
+            yield
+
+    return Starlette(
+        routes=[
+            Route("/graphql", graphql, methods=["POST"]),
+            Route("/login-callback", sign_in.login_callback, methods=["POST"]),
+            Route("/logout-callback", sign_in.logout_callback),
+            Route("/healthz", health.healthz),
+            Route("/readyz", health.readyz),
+            Route("/", graphiql.home),
+            *graphiql.ROUTES,
+        ],
+        middleware=[Middleware(RequestLog, spoke_version=settings.spoke_version)],
+        exception_handlers={
+            psycopg.OperationalError: _unavailable,
+            sqlalchemy.exc.OperationalError: _unavailable,
+            500: _failed,
+        },
+        lifespan=lifespan,
+    )
+
+
+async def _unavailable(request: Request, error: Exception) -> Response:
+    """The database didn't answer when it had to tell who is asking."""
+    return coded_answer(request, ServiceUnavailable.sentence, ServiceUnavailable.code, 503)
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    return coded_answer(request, MASKED, INTERNAL, 500)

@@ -1,0 +1,49 @@
+"""Request bodies, read within bounds, and JSON responses."""
+
+from typing import Any
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+
+MOST_BYTES = 256 * 1024
+
+
+class BadRequest(Exception):
+    """A request that can't be understood, with the HTTP status and the code that say why."""
+
+    def __init__(self, status: int, code: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.status = status
+        self.code = code
+        self.sentence = sentence
+
+
+async def read_body(request: Request) -> bytes:
+    """Raises BadRequest (413) without reading more than is allowed."""
+    chunks = bytearray()
+    async for chunk in request.stream():
+        chunks += chunk
+        if len(chunks) > MOST_BYTES:
+            raise BadRequest(
+                413, "PAYLOAD_TOO_LARGE", f"The body is larger than {MOST_BYTES} bytes."
+            )
+    return bytes(chunks)
+
+
+async def read_json_object(request: Request) -> dict[str, Any]:
+    """Raises BadRequest (400, 413)."""
+    try:
+        value = orjson.loads(await read_body(request))
+    except orjson.JSONDecodeError:
+        raise BadRequest(400, "BAD_REQUEST", "The body is not JSON.") from None
+    if not isinstance(value, dict):
+        raise BadRequest(400, "BAD_REQUEST", "The body is not a JSON object.")
+    return value
+
+
+class JsonResponse(Response):
+    media_type = "application/json"
+
+    def render(self, content: Any) -> bytes:
+        return orjson.dumps(content)

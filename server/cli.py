@@ -1,0 +1,209 @@
+"""The command line: serve, worker, migrate, seed, schema, credits, users, tokens.
+
+Commands import what only they need, so that the small ones start quickly.
+"""
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import typer
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from models.database import open_database
+from models.migrations import upgrade
+from server import demo
+from server.databases import chosen_database, session_secret
+from server.embedded_postgres import EmbeddedPostgresError
+from server.errors import StartError
+from server.log import configure_logging
+from services.errors import ServiceError
+from services.sessions import create_token, list_tokens, revoke_token
+from services.settings import Settings, SettingsError, load_settings
+from services.users import create_user
+from services.verification import verify_credits
+
+Result = TypeVar("Result")
+
+
+def _settings_help() -> str:
+    lines = ["Settings, from the environment:"]
+    for name, field in Settings.model_fields.items():
+        default = "" if field.default in (None, "") else f" [default: {field.default}]"
+        lines.append(f"{name.upper()}: {field.description}{default}")
+    return "\n\n".join(lines)
+
+
+app = typer.Typer(
+    name="python -m server",
+    help="Spoke Credits: caps how many SMS segments each team may send.",
+    epilog=_settings_help(),
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+credits = typer.Typer(help="The books.", no_args_is_help=True)
+users = typer.Typer(help="People.", no_args_is_help=True)
+tokens = typer.Typer(help="Secrets by which scripts act for a person.", no_args_is_help=True)
+app.add_typer(credits, name="credits")
+app.add_typer(users, name="users")
+app.add_typer(tokens, name="tokens")
+
+
+def main() -> None:
+    """Every foreseen failure is one sentence on standard error and exit code 1."""
+    try:
+        app()
+    except (SettingsError, EmbeddedPostgresError, StartError, ServiceError) as error:
+        print(error, file=sys.stderr)
+        sys.exit(1)
+
+
+def _settings() -> Settings:
+    settings = load_settings()
+    configure_logging(settings.log_level)
+    return settings
+
+
+@app.command()
+def serve(
+    worker: Annotated[bool, typer.Option(help="Run a worker beside the server.")] = False,
+    migrate: Annotated[bool, typer.Option(help="Migrate the database first.")] = False,
+) -> None:
+    """Serve HTTP. Without DATABASE_URL: on an embedded database with demo data."""
+    from server.serve import run
+
+    settings = _settings()
+    is_embedded = settings.database_url is None
+    if is_embedded:
+        print(f"Starting PostgreSQL in {settings.spoke_data_dir} ...", flush=True)
+    with chosen_database(settings) as url:
+        if migrate or is_embedded:
+            upgrade(url)
+        if is_embedded:
+            asyncio.run(_in_transaction(url, lambda session: _seed_if_empty(session, settings)))
+        run(settings, url, session_secret(settings), with_worker=worker)
+
+
+@app.command()
+def worker() -> None:
+    """Send the mail that is waiting, and go on until stopped."""
+    from server.worker import run_until_stopped
+
+    settings = _settings()
+    with chosen_database(settings) as url:
+        run_until_stopped(settings, url)
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database to the tables that this version needs. Spoke's own are not touched."""
+    with chosen_database(_settings()) as url:
+        upgrade(url)
+    print("The database is up to date.")
+
+
+@app.command()
+def seed() -> None:
+    """Put demo people and teams into an empty database. Everybody's password is known then."""
+    settings = _settings()
+    _with_session(settings, lambda session: demo.seed(session, settings))
+    print(f"Demo people sign in with the password {demo.PASSWORD}: {', '.join(demo.EMAILS)}")
+
+
+@app.command()
+def schema(
+    path: Annotated[Path, typer.Argument(help="Where to write.")] = Path("schema.graphql"),
+) -> None:
+    """Write the GraphQL schema to a file."""
+    from schema.build import schema as graphql_schema
+
+    path.write_text(graphql_schema.as_str() + "\n")
+    print(f"Wrote {path}.")
+
+
+@credits.command()
+def verify() -> None:
+    """Prove that every team's balance is what its ledger says; exit code 1 if not."""
+    found = _with_session(_settings(), verify_credits)
+    for drift in found.drifts:
+        print(drift)
+    print(f"{found.teams} teams, {found.entries} entries, {len(found.drifts)} with drift.")
+    if found.drifts:
+        raise typer.Exit(1)
+
+
+@users.command()
+def create_superadmin(
+    email: Annotated[str, typer.Option(help="To sign in with.", prompt=True)],
+    first_name: Annotated[str, typer.Option(prompt=True)],
+    last_name: Annotated[str, typer.Option(prompt=True)],
+    password: Annotated[
+        str,
+        typer.Option(
+            help="At least 8 characters; asked for if not given.",
+            prompt=True,
+            hide_input=True,
+            confirmation_prompt=True,
+            envvar="SUPERADMIN_PASSWORD",
+        ),
+    ],
+) -> None:
+    """Make a person with account-wide power."""
+    user = _with_session(
+        _settings(),
+        lambda session: create_user(
+            session,
+            email=email,
+            first_name=first_name,
+            last_name=last_name,
+            password=password,
+            is_superadmin=True,
+        ),
+    )
+    print(f"{user.email} is a superadmin now, with id {user.id}.")
+
+
+@tokens.command("create")
+def create(
+    email: Annotated[str, typer.Option(help="For whom the script will act.")],
+    name: Annotated[str, typer.Option(help="What the token is for.")],
+) -> None:
+    """Make a token for `Authorization: Bearer`. It is shown once."""
+    print(_with_session(_settings(), lambda s: create_token(s, email=email, name=name)))
+
+
+@tokens.command("list")
+def list_() -> None:
+    """Show the tokens that are not revoked, without their secrets."""
+    for token, email in _with_session(_settings(), list_tokens):
+        print(f"{token.id}\t{email}\t{token.name}\tmade {token.created_at:%Y-%m-%d %H:%M} UTC")
+
+
+@tokens.command()
+def revoke(token_id: Annotated[int, typer.Argument(help="Its id, as listed.")]) -> None:
+    """Make a token worthless, at once."""
+    _with_session(_settings(), lambda session: revoke_token(session, token_id=token_id))
+    print(f"Token {token_id} is revoked.")
+
+
+def _with_session(settings: Settings, work: Callable[[AsyncSession], Awaitable[Result]]) -> Result:
+    with chosen_database(settings) as url:
+        return asyncio.run(_in_transaction(url, work))
+
+
+async def _in_transaction(url: str, work: Callable[[AsyncSession], Awaitable[Result]]) -> Result:
+    async with (
+        open_database(url, pool_size=2) as database,
+        database.sessions() as session,
+        session.begin(),
+    ):
+        return await work(session)
+
+
+async def _seed_if_empty(session: AsyncSession, settings: Settings) -> None:
+    if not await demo.has_people(session):
+        print("Making demo data ...", flush=True)
+        await demo.seed(session, settings)

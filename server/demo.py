@@ -1,0 +1,231 @@
+"""Demo data: one account with twelve teams, made through the services.
+
+Everybody's password is known: it exists only in the embedded database, or where an operator asked
+for it on an empty one.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+import orjson
+from sqlalchemy import func, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from models.campaigns import Assignment, Campaign
+from models.contacts import CampaignContact
+from models.database import driver_connection
+from models.messages import Message, OutboundText
+from models.notices import CreditNotice
+from models.organizations import Organization
+from models.users import Membership, User
+from services import clock
+from services.access import Actor, Role
+from services.credits import add_credits, remove_credit_purchase, set_credits_enabled
+from services.errors import InvalidInput
+from services.notices import make_notices
+from services.segments import cost_of
+from services.send_statement import Outcome, Send, write_sends
+from services.settings import Settings
+from services.users import create_user
+
+PASSWORD = "spoke-demo-1"
+PEOPLE = {
+    "superadmin": "Sam Superadmin",
+    "owner": "Olivia Owner",
+    "admin": "Adam Admin",
+    "supervolunteer": "Sofia Supervolunteer",
+    "texter": "Terry Texter",
+    "suspended": "Susan Suspended",
+    "texter2": "Tomoko Texter",
+}
+EMAILS = [f"{name}@example.org" for name in PEOPLE]
+
+SHORT_TEXT = "Hi {name}, will you join us on Saturday?"
+LONG_TEXT = SHORT_TEXT + " We meet at the library at ten, and there is something to do for all." * 4
+NAMES = ("Ana", "Ben", "Chloe", "David", "Elena", "Farid", "Grace", "Hugo", "Ines", "Jamal")
+
+
+@dataclass(frozen=True, slots=True)
+class DemoTeam:
+    """`sent` of the `contacts` have got `body`, before `removed` purchases were removed."""
+
+    name: str
+    contacts: int
+    enabled: bool = True
+    purchases: Sequence[int] = ()
+    sent: int = 0
+    body: str = SHORT_TEXT
+    removed: int = 0
+
+
+TEAMS = (
+    DemoTeam("North Valley Field", contacts=60, purchases=[25]),
+    DemoTeam("Harbor Tenants Union", contacts=30, purchases=[10], sent=10),
+    DemoTeam("Student Climate Network", contacts=20, enabled=False),
+    DemoTeam("Riverside Housing Coalition", 40, purchases=[5000, 2500], sent=40, body=LONG_TEXT),
+    DemoTeam("Eastside Transit Riders", 24, purchases=[1000], sent=24, body=LONG_TEXT),
+    DemoTeam(
+        "Prairie Farmers Alliance", 20, purchases=[60, 20], sent=12, body=LONG_TEXT, removed=1
+    ),
+    DemoTeam("Lakeshore Nurses United", 16, purchases=[250, 250, 500], sent=16),
+    DemoTeam("Downtown Library Friends", 10, enabled=False, purchases=[300]),
+    DemoTeam("Hillside Voter Project", 30, purchases=[20_000], sent=30),
+    DemoTeam("Mesa Water Protectors", 12),
+    DemoTeam("Old Mill Neighbors", 12, purchases=[12], sent=12),
+    DemoTeam("Youth Vote Collective", 18, purchases=[1_000_000, 250_000], sent=18, body=LONG_TEXT),
+)
+
+
+async def seed(session: AsyncSession, settings: Settings) -> None:
+    """All in the caller's transaction. Raises InvalidInput where there are people already."""
+    if await has_people(session):
+        raise InvalidInput("Demo data goes into an empty database only: this one has users.")
+    people = [
+        await create_user(
+            session,
+            email=f"{name}@example.org",
+            first_name=full_name.split()[0],
+            last_name=full_name.split()[1],
+            password=PASSWORD,
+            cell=f"+1202555{9000 + number}",
+            is_superadmin=name == "superadmin",
+        )
+        for number, (name, full_name) in enumerate(PEOPLE.items())
+    ]
+    superadmin, *members, texter2 = people
+    actor = Actor(superadmin.id, superadmin.display_name, is_superadmin=True)
+    for number, team in enumerate(TEAMS, start=1):
+        staff = {1: dict(zip(reversed(Role), members, strict=True))}.get(number, {})
+        await _make_team(session, settings, actor, number, team, staff, texter2)
+    await _as_if_told(session, settings)
+
+
+async def has_people(session: AsyncSession) -> bool:
+    return await session.scalar(select(User.id).limit(1)) is not None
+
+
+async def has_demo_people(session: AsyncSession) -> bool:
+    return await session.scalar(select(User.id).where(User.email.in_(EMAILS)).limit(1)) is not None
+
+
+async def _make_team(
+    session: AsyncSession,
+    settings: Settings,
+    actor: Actor,
+    number: int,
+    team: DemoTeam,
+    staff: dict[Role, User],
+    texter2: User,
+) -> None:
+    organization = Organization(name=team.name, uuid=f"demo-{number}", features="{}")
+    session.add(organization)
+    await session.flush()
+    for role, user in (staff or {Role.TEXTER: texter2}).items():
+        if number <= 3:
+            session.add(Membership(user_id=user.id, organization_id=organization.id, role=role))
+    texter = staff.get(Role.TEXTER, texter2)
+    assignment, contacts = await _make_campaign(session, number, team, organization, texter)
+    purchases = [
+        await add_credits(
+            session, settings, actor, team_id=organization.id, amount=amount, note="Spring campaign"
+        )
+        for amount in team.purchases
+    ]
+    await set_credits_enabled(session, actor, team_id=organization.id, enabled=team.enabled)
+    await _send(session, settings, organization.id, texter, assignment, contacts[: team.sent], team)
+    for purchase in purchases[: team.removed]:
+        await remove_credit_purchase(session, actor, purchase_id=purchase.id)
+
+
+async def _make_campaign(
+    session: AsyncSession, number: int, team: DemoTeam, organization: Organization, texter: User
+) -> tuple[Assignment, list[CampaignContact]]:
+    """A started campaign, textable around the clock, all of it one texter's."""
+    campaign = Campaign(
+        organization_id=organization.id,
+        title=f"{team.name}: Saturday",
+        description="Invite everybody to Saturday's meeting",
+        is_started=True,
+        is_archived=False,
+        is_approved=True,
+        due_by=clock.now() + timedelta(days=365),
+        texting_hours_start=0,
+        texting_hours_end=24,
+    )
+    session.add(campaign)
+    await session.flush()
+    assignment = Assignment(user_id=texter.id, campaign_id=campaign.id, max_contacts=team.contacts)
+    session.add(assignment)
+    await session.flush()
+    contacts = [
+        CampaignContact(
+            campaign_id=campaign.id,
+            assignment_id=assignment.id,
+            first_name=NAMES[position % len(NAMES)],
+            last_name=f"Contact {position + 1}",
+            cell=f"+1202{number + 200}{position:04}",
+            custom_fields='{"city": "Springfield"}',
+        )
+        for position in range(team.contacts)
+    ]
+    session.add_all(contacts)
+    await session.flush()
+    return assignment, contacts
+
+
+async def _send(
+    session: AsyncSession,
+    settings: Settings,
+    team_id: int,
+    texter: User,
+    assignment: Assignment,
+    contacts: Sequence[CampaignContact],
+    team: DemoTeam,
+) -> None:
+    """By the one send statement; then as if a provider had delivered and reported them."""
+    sends = []
+    for contact in contacts:
+        body = team.body.format(name=contact.first_name)
+        cost = cost_of(body, mms_credits=settings.mms_credits)
+        sends.append(
+            Send(
+                team_id=team_id,
+                contact_id=contact.id,
+                contact_assignment_id=assignment.id,
+                assignment_id=assignment.id,
+                user_id=texter.id,
+                contact_number=contact.cell,
+                text=body,
+                cost=cost.credits,
+                segments=cost.segments,
+                media=cost.media,
+                send_before=clock.now() + timedelta(days=1),
+            )
+        )
+    if not sends:
+        return
+    written = await write_sends(await driver_connection(session), sends)
+    assert all(w.outcome is Outcome.ACCEPTED for w in written)
+    message_ids = [w.message_id for w in written]
+    report = orjson.dumps([{"MessageStatus": "delivered", "NumSegments": sends[0].segments}])
+    await session.execute(
+        update(Message)
+        .where(Message.id.in_(message_ids))
+        .values(
+            send_status="DELIVERED",
+            service_id=func.concat("fakeservice-", Message.id),
+            service_response=report.decode(),
+            service_response_at=func.now(),
+        )
+    )
+    await session.execute(
+        update(OutboundText).where(OutboundText.message_id.in_(message_ids)).values(state="DONE")
+    )
+
+
+async def _as_if_told(session: AsyncSession, settings: Settings) -> None:
+    """The mails that all this occasioned count as sent."""
+    await session.flush()
+    await make_notices(session, settings)
+    await session.execute(update(CreditNotice).values(state="SENT", attempts=1, sent_at=func.now()))

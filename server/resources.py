@@ -1,0 +1,40 @@
+"""What a server process holds open while it runs."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import cast
+
+from starlette.applications import Starlette
+from starlette.requests import HTTPConnection
+
+from models.database import Database, open_database
+from server.attempts import Attempts
+from services.send_writer import SendWriter
+from services.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    settings: Settings
+    secret: str
+    database: Database
+    writer: SendWriter
+    attempts: Attempts
+
+
+@asynccontextmanager
+async def open_resources(settings: Settings, url: str, secret: str) -> AsyncIterator[Resources]:
+    async with open_database(
+        url, pool_size=settings.database_pool_size, send_pool_size=settings.send_pool_size
+    ) as database:
+        writer = SendWriter(database.pool, settings)
+        try:
+            yield Resources(settings, secret, database, writer, Attempts())
+        finally:
+            await writer.drain()
+
+
+def resources_of(connection: HTTPConnection) -> Resources:
+    app = cast(Starlette, connection.app)
+    return cast(Resources, app.state.resources)

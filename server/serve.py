@@ -1,0 +1,103 @@
+"""Running the HTTP server, and a worker beside it if wanted."""
+
+import asyncio
+import contextlib
+import ipaddress
+import socket
+
+import uvicorn
+import uvloop
+
+from models.database import open_database
+from server import demo
+from server.app import create_app
+from server.errors import StartError
+from server.worker import run_worker
+from services.settings import Settings
+
+
+class _Announced(uvicorn.Server):
+    """Says that it is ready once it is."""
+
+    def __init__(self, config: uvicorn.Config, announcement: str) -> None:
+        super().__init__(config)
+        self._announcement = announcement
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            print(self._announcement, flush=True)
+
+
+async def serve(settings: Settings, url: str, secret: str, *, with_worker: bool) -> None:
+    """Until SIGINT or SIGTERM. Raises StartError."""
+    has_demo = await _has_demo_people(url)
+    if has_demo and not _is_loopback(settings.host):
+        raise StartError(
+            f"HOST is {settings.host}, but the database holds demo people whose password "
+            "everybody knows: listen on 127.0.0.1, or use another database."
+        )
+    config = uvicorn.Config(
+        create_app(settings, url=url, secret=secret),
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=settings.trusted_proxies or None,
+        timeout_graceful_shutdown=10,
+    )
+    listening = _listen(settings)
+    server = _Announced(config, _announcement(settings, has_demo))
+    worker = asyncio.create_task(run_worker(settings, url)) if with_worker else None
+    try:
+        await server.serve(sockets=[listening])
+    finally:
+        if worker:
+            worker.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await worker
+
+
+def run(settings: Settings, url: str, secret: str, *, with_worker: bool) -> None:
+    with contextlib.suppress(KeyboardInterrupt):
+        uvloop.run(serve(settings, url, secret, with_worker=with_worker))
+
+
+def _listen(settings: Settings) -> socket.socket:
+    try:
+        family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+        return socket.create_server((settings.host, settings.port), family=family, backlog=2048)
+    except OSError as error:
+        raise StartError(
+            f"Can't listen on {settings.host}:{settings.port} ({error.strerror}): set HOST or PORT."
+        ) from None
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+async def _has_demo_people(url: str) -> bool:
+    async with open_database(url, pool_size=2) as database, database.sessions() as session:
+        return await demo.has_demo_people(session)
+
+
+def _announcement(settings: Settings, has_demo: bool) -> str:
+    sign_ins = [f"  {email}" for email in demo.EMAILS] if has_demo else []
+    return "\n".join(
+        [
+            f"Spoke Credits is at {settings.address}",
+            *(
+                [f"Demo sign-ins, all with the password {demo.PASSWORD}:", *sign_ins]
+                if has_demo
+                else []
+            ),
+            "ready",
+        ]
+    )

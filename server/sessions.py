@@ -1,0 +1,52 @@
+"""The session cookie, signed as express-session signs it, and who it stands for."""
+
+import base64
+import hashlib
+import hmac
+from urllib.parse import quote, unquote
+
+from starlette.requests import HTTPConnection
+from starlette.responses import Response
+
+from server.resources import Resources
+from services.access import Actor
+from services.sessions import LIFETIME, actor_of_session, actor_of_token
+
+COOKIE = "connect.sid"
+_BEARER = "bearer "
+
+
+def signed(sid: str, secret: str) -> str:
+    """`s:<sid>.<HMAC-SHA256 in base64 without padding>`, percent-encoded."""
+    digest = hmac.digest(secret.encode(), sid.encode(), hashlib.sha256)
+    signature = base64.b64encode(digest).decode().rstrip("=")
+    return quote(f"s:{sid}.{signature}", safe="")
+
+
+def verified_sid(connection: HTTPConnection, secret: str) -> str | None:
+    """The sid of the cookie, if its signature is ours."""
+    cookie = connection.cookies.get(COOKIE, "")
+    sid = unquote(cookie).removeprefix("s:").rpartition(".")[0]
+    genuine = hmac.compare_digest(unquote(cookie).encode(), unquote(signed(sid, secret)).encode())
+    return sid if sid and genuine else None
+
+
+async def signed_in(connection: HTTPConnection, resources: Resources) -> Actor | None:
+    """By `Authorization: Bearer` if it is there, else by the cookie."""
+    authorization = connection.headers.get("authorization", "")
+    if authorization[: len(_BEARER)].lower() == _BEARER:
+        token = authorization[len(_BEARER) :].strip()
+        return await actor_of_token(resources.database.pool, token)
+    sid = verified_sid(connection, resources.secret)
+    return await actor_of_session(resources.database.pool, sid) if sid else None
+
+
+def set_session_cookie(response: Response, sid: str, resources: Resources) -> None:
+    response.set_cookie(
+        COOKIE,
+        signed(sid, resources.secret),
+        max_age=int(LIFETIME.total_seconds()),
+        httponly=True,
+        samesite="lax",
+        secure=resources.settings.secure_cookies,
+    )

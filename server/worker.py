@@ -1,0 +1,212 @@
+"""The worker: tells people by mail what happened to their team's credits.
+
+Three loops side by side: one turns what happened into notices, each with a job; one runs the jobs;
+one finds what a dead worker left behind. Every job is made in the transaction that wants it, so a
+QUEUED notice always has one. Any number of workers may run.
+"""
+
+import asyncio
+import contextlib
+import logging
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+import structlog
+from procrastinate import App, PsycopgConnector
+from procrastinate.exceptions import ConnectorException
+from procrastinate.jobs import Status
+from procrastinate.types import JSONDict
+from sqlalchemy import text
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from models.database import Database, driver_connection, open_database
+from services import clock
+from services.mail import SECONDS_TO_ANSWER, compose, deliver
+from services.notices import (
+    Delivery,
+    Notice,
+    NoticeState,
+    claim_notice,
+    find_stranded,
+    make_notices,
+    record_delivery,
+)
+from services.settings import Settings
+
+log = structlog.get_logger("worker")
+
+QUEUE = "mail"
+CONCURRENCY = 3
+"""Mails in flight. Each holds a thread of the event loop's pool, which others need too."""
+MOST_ATTEMPTS = 8
+BACKOFF_FACTOR = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """In seconds. The first retry doubles as the unit of the backoff: all eight attempts of a mail
+    take three hours."""
+
+    look: float = 1.0
+    after_trouble: float = 5.0
+    find_stranded: float = 10.0
+    first_retry: float = 10.0
+    answer: float = SECONDS_TO_ANSWER
+    heartbeat: float = 10.0
+    given_up_for_dead: float = 30.0
+    stop: float = 10.0
+
+
+def run_until_stopped(settings: Settings, url: str) -> None:
+    """Until SIGINT or SIGTERM."""
+    with contextlib.suppress(KeyboardInterrupt, asyncio.CancelledError):
+        asyncio.run(_run_until_terminated(settings, url))
+
+
+async def _run_until_terminated(settings: Settings, url: str) -> None:
+    task = asyncio.current_task()
+    assert task is not None
+    with contextlib.suppress(NotImplementedError):  # Windows
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    await run_worker(settings, url)
+
+
+async def run_worker(settings: Settings, url: str, *, pace: Pace | None = None) -> None:
+    """Until cancelled; then waits for the mails in flight, but not for long."""
+    pace = pace or Pace()
+    async with (
+        open_database(url, pool_size=CONCURRENCY + 2) as database,
+        _Worker(database, settings, pace).opened() as worker,
+        asyncio.TaskGroup() as loops,
+    ):
+        log.info("worker_started")
+        loops.create_task(_forever(worker.make_jobs, pace.look, pace))
+        loops.create_task(_forever(worker.run_jobs, pace.look, pace))
+        loops.create_task(_forever(worker.help_stranded, pace.find_stranded, pace))
+
+
+async def _forever(work: Callable[[], Awaitable[None]], pause: float, pace: Pace) -> None:
+    """Trouble, such as a database that has gone away, is logged and waited out."""
+    while True:
+        try:
+            await work()
+            await asyncio.sleep(pause)
+        except Exception:
+            log.exception("worker_trouble", work=getattr(work, "__name__", ""))
+            await asyncio.sleep(max(pause, pace.after_trouble))
+
+
+class _Worker:
+    def __init__(self, database: Database, settings: Settings, pace: Pace) -> None:
+        self._database = database
+        self._settings = settings
+        self._pace = pace
+        self._app = App(connector=PsycopgConnector())
+        self._task = self._app.task(name="deliver_notice", queue=QUEUE)(self._deliver)
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator["_Worker"]:
+        async with self._app.open_async(self._database.pool):
+            yield self
+
+    async def make_jobs(self) -> None:
+        async with self._database.sessions.begin() as session:
+            # Senders may wait for what this locks: should this process freeze, then not for long.
+            await session.execute(text("set local idle_in_transaction_session_timeout = '5s'"))
+            await self._defer(session, await make_notices(session, self._settings))
+
+    async def run_jobs(self) -> None:
+        """Asks for jobs instead of listening for them, which poolers don't allow."""
+        await self._app.run_worker_async(
+            queues=[QUEUE],
+            concurrency=CONCURRENCY,
+            listen_notify=False,
+            delete_jobs="always",
+            install_signal_handlers=False,
+            fetch_job_polling_interval=self._pace.look,
+            update_heartbeat_interval=self._pace.heartbeat,
+            stalled_worker_timeout=self._pace.given_up_for_dead,
+            shutdown_graceful_timeout=self._pace.stop,
+        )
+
+    async def help_stranded(self) -> None:
+        manager = self._app.job_manager
+        for job in await manager.get_stalled_jobs(
+            queue=QUEUE, seconds_since_heartbeat=self._pace.given_up_for_dead
+        ):
+            with contextlib.suppress(ConnectorException):  # another worker was faster
+                await manager.finish_job(job, Status.FAILED, delete_job=True)
+        async with self._database.sessions.begin() as session:
+            stranded = await find_stranded(session)
+            await self._defer(session, stranded.queued)
+        for notice_id in stranded.unknown:
+            log.warning("mail_outcome_unknown", notice_id=notice_id)
+
+    async def _deliver(self, notice_id: int) -> None:
+        """One attempt. Claimed and committed before anything leaves this machine."""
+        async with self._database.sessions.begin() as session:
+            notice = await claim_notice(session, self._settings, notice_id)
+        if notice is None:
+            return
+        mail = compose(self._settings, notice)
+        delivery = await deliver(self._settings, mail, timeout_seconds=self._pace.answer)
+        await self._record(notice, _given_up_in_time(notice, delivery))
+
+    async def _record(self, notice: Notice, delivery: Delivery) -> None:
+        """However long the database takes: it is the only one who doesn't know yet."""
+        while True:
+            try:
+                async with self._database.sessions.begin() as session:
+                    is_new = await record_delivery(session, notice.id, delivery)
+                    if is_new and delivery.state is NoticeState.QUEUED:
+                        retry_at = _retry_at(notice, delivery, self._pace)
+                        await self._defer(session, [notice.id], retry_at)
+                break
+            except (OperationalError, InterfaceError, PoolTimeout, ConnectorException):
+                log.exception("worker_trouble", work="record", notice_id=notice.id)
+                await asyncio.sleep(self._pace.look)
+        _log_delivery(notice, delivery)
+
+    async def _defer(
+        self, session: AsyncSession, notice_ids: Sequence[int], at: datetime | None = None
+    ) -> None:
+        """Makes a job for each, in the session's transaction."""
+        if not notice_ids:
+            return
+        connection = await driver_connection(session)
+        jobs = self._task.configure(connection=connection, schedule_at=at)
+        arguments: list[JSONDict] = [{"notice_id": notice_id} for notice_id in notice_ids]
+        await jobs.batch_defer_async(*arguments)
+
+
+def _given_up_in_time(notice: Notice, delivery: Delivery) -> Delivery:
+    if delivery.state is NoticeState.QUEUED and notice.attempts >= MOST_ATTEMPTS:
+        return replace(delivery, state=NoticeState.FAILED)
+    return delivery
+
+
+def _retry_at(notice: Notice, delivery: Delivery, pace: Pace) -> datetime:
+    backoff = pace.first_retry * BACKOFF_FACTOR ** (notice.attempts - 1)
+    earliest = clock.now() + timedelta(seconds=backoff)
+    return max(earliest, delivery.retry_at or earliest)
+
+
+def _log_delivery(notice: Notice, delivery: Delivery) -> None:
+    log.log(
+        _LEVELS.get(delivery.state, logging.WARNING),
+        "mail",
+        state=delivery.state,
+        notice_id=notice.id,
+        occasion=notice.occasion,
+        address=notice.address,
+        attempts=notice.attempts,
+        error=delivery.error,
+    )
+
+
+_LEVELS = {NoticeState.SENT: logging.INFO, NoticeState.FAILED: logging.ERROR}

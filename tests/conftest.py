@@ -1,0 +1,136 @@
+"""A real PostgreSQL, and for each test a database of its own, cloned from a template."""
+
+import asyncio
+import itertools
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
+
+import httpx2
+import psycopg
+import pytest
+from sqlalchemy.engine import make_url
+
+from models.database import Database, open_database
+from models.migrations import upgrade
+from server import demo
+from server.app import create_app
+from server.embedded_postgres import embedded_postgres
+from server.resources import Resources, open_resources
+from server.sessions import COOKIE, signed
+from services.sessions import start_session
+from services.settings import Settings, load_settings
+from tests.api import Api
+
+SECRET = "a-secret-for-the-tests"
+UNSAFE_BUT_FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """The URL of a server's database; each xdist worker has a server of its own."""
+    with tempfile.TemporaryDirectory(prefix="spoke-credits-") as folder:
+        Path(folder).chmod(0o755)  # PostgreSQL's own user must get in
+        with embedded_postgres(Path(folder), settings=UNSAFE_BUT_FAST) as url:
+            yield url
+
+
+@pytest.fixture(scope="session")
+def make_database(postgres: str) -> Iterator[Callable[[str | None], str]]:
+    """Makes a database from a template, or an empty one; returns its URL."""
+    numbers = itertools.count(1)
+    with psycopg.connect(postgres, autocommit=True) as connection:
+
+        def make(template: str | None) -> str:
+            name = f"test_{next(numbers)}"
+            source = make_url(template).database if template else "template0"
+            connection.execute(f'create database {name} template "{source}" strategy wal_log')
+            return make_url(postgres).set(database=name).render_as_string(hide_password=False)
+
+        yield make
+
+
+@pytest.fixture(scope="session")
+def template(make_database: Callable[[str | None], str]) -> str:
+    """A migrated database without rows."""
+    url = make_database(None)
+    upgrade(url)
+    return url
+
+
+@pytest.fixture(scope="session")
+def demo_template(make_database: Callable[[str | None], str], template: str) -> str:
+    """A migrated database with the demo data."""
+    url = make_database(template)
+
+    async def fill() -> None:
+        async with (
+            open_database(url) as database,
+            database.sessions() as session,
+            session.begin(),
+        ):
+            await demo.seed(session, load_settings())
+
+    asyncio.run(fill())
+    return url
+
+
+@pytest.fixture
+def database_url(make_database: Callable[[str | None], str], template: str) -> str:
+    return make_database(template)
+
+
+@pytest.fixture
+def demo_url(make_database: Callable[[str | None], str], demo_template: str) -> str:
+    return make_database(demo_template)
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    """Without rows."""
+    async with open_database(database_url, send_pool_size=8) as database:
+        yield database
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return load_settings(spoke_data_dir=tmp_path)
+
+
+@pytest.fixture
+async def resources(demo_url: str, settings: Settings) -> AsyncIterator[Resources]:
+    """What a server on the demo data holds open."""
+    async with open_resources(settings, demo_url, SECRET) as resources:
+        yield resources
+
+
+@pytest.fixture
+async def client(resources: Resources) -> AsyncIterator[httpx2.AsyncClient]:
+    """HTTP to a server on the demo data, not signed in."""
+    app = create_app(resources.settings, url="", secret=SECRET)
+    app.state.resources = resources
+    transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://testserver") as client:
+        yield client
+
+
+@pytest.fixture
+def sign_in(resources: Resources) -> Callable[[str], Awaitable[dict[str, str]]]:
+    """Cookies of a new session for the person with this e-mail."""
+
+    async def cookies(email: str) -> dict[str, str]:
+        pool = resources.database.pool
+        async with pool.connection() as connection:
+            cursor = await connection.execute('select id from "user" where email = %s', [email])
+            row = await cursor.fetchone()
+        assert row is not None, email
+        sid = await start_session(pool, row[0], secure=False)
+        return {COOKIE: signed(sid, SECRET)}
+
+    return cookies
+
+
+@pytest.fixture
+def api(client: httpx2.AsyncClient, sign_in: Callable[[str], Awaitable[dict[str, str]]]) -> Api:
+    """GraphQL as one of the demo people."""
+    return Api(client, sign_in)

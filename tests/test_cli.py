@@ -1,0 +1,155 @@
+"""The command line, as an operator uses it: real processes on a real database."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from services.settings import Settings, SettingsError, load_settings
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    return subprocess.run(
+        [sys.executable, "-m", "server", *arguments],
+        env={**kept, **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+@pytest.fixture
+def command(database_url: str) -> Command:
+    """Runs a command on an empty migrated database."""
+
+    def on_database(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        secret = "a-secret-for-the-tests"
+        return run(
+            *arguments, **{"DATABASE_URL": database_url, "SESSION_SECRET": secret, **environment}
+        )
+
+    return on_database
+
+
+def test_help_lists_commands_and_settings() -> None:
+    shown = run("--help").stdout
+    for name in ("serve", "worker", "migrate", "seed", "schema", "credits", "users", "tokens"):
+        assert name in shown
+    for name in Settings.model_fields:
+        assert name.upper() in shown
+
+
+def test_every_setting_has_a_description() -> None:
+    assert all(field.description for field in Settings.model_fields.values())
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PORT", "eighty"),
+        ("PORT", "70000"),
+        ("MMS_CREDITS", "0"),
+        ("CREDITS_MAX_PER_PURCHASE", str(2**31)),
+        ("CREDITS_VISIBLE_TO", "EVERYBODY"),
+        ("BASE_URL", "example.org"),
+        ("BASE_URL", "https://example.org/spoke"),
+        ("SESSION_SECRET", "short"),
+        ("LOG_LEVEL", "LOUD"),
+        ("MAIL_FROM", "nobody"),
+    ],
+)
+def test_a_wrong_setting_stops_the_start_with_its_name(name: str, value: str) -> None:
+    result = run("serve", **{name: value})
+    assert result.returncode == 1
+    assert result.stderr.startswith(f"{name}: ")
+    assert result.stderr.count("\n") == 1
+    assert "Traceback" not in result.stderr
+
+
+def test_a_wrong_secret_is_not_repeated() -> None:
+    assert "hunter2" not in run("serve", SESSION_SECRET="hunter2").stderr
+
+
+def test_a_database_of_ones_own_needs_a_secret_of_ones_own() -> None:
+    with pytest.raises(SettingsError, match="SESSION_SECRET must be set"):
+        load_settings(database_url="postgresql://u:p@127.0.0.1/d")
+
+
+def test_schema_writes_the_schema(tmp_path: Path) -> None:
+    path = tmp_path / "schema.graphql"
+    assert run("schema", str(path)).returncode == 0
+    assert path.read_text() == Path("schema.graphql").read_text()
+
+
+def test_migrate_says_that_it_is_done(command: Command) -> None:
+    assert command("migrate").stdout == "The database is up to date.\n"
+
+
+def test_seed_fills_an_empty_database_once(command: Command) -> None:
+    assert command("seed").returncode == 0
+    again = command("seed")
+    assert again.returncode == 1
+    assert "has users" in again.stderr
+    verified = command("credits", "verify")
+    assert verified.returncode == 0
+    assert "12 teams" in verified.stdout
+    assert "0 with drift" in verified.stdout
+
+
+def test_verify_shows_drift_and_fails(command: Command, database_url: str) -> None:
+    command("seed")
+    with psycopg.connect(database_url) as connection:
+        connection.execute("update credit_account set balance = balance + 1 where team_id = 2")
+        connection.execute("update credit_account set purchased = 0 where team_id = 4")
+        connection.execute("alter table credit_entry disable trigger all")
+        connection.execute(
+            "update credit_entry set balance_after = 0 "
+            "where id = (select min(id) from credit_entry where team_id = 5)"
+        )
+    result = command("credits", "verify")
+    assert result.returncode == 1
+    assert "team 2 (Harbor Tenants Union): balance 1, entries add up to 0" in result.stdout
+    assert "purchased 0, purchases add up to 7500" in result.stdout
+    assert "2 broken links" in result.stdout
+    assert "3 with drift" in result.stdout
+
+
+def test_serve_refuses_to_show_demo_people_to_the_network(command: Command) -> None:
+    command("seed")
+    result = command("serve", HOST="0.0.0.0", PORT="1")
+    assert result.returncode == 1
+    assert "demo people" in result.stderr
+
+
+def test_serve_says_when_the_port_is_taken(command: Command, postgres: str) -> None:
+    taken = postgres.rpartition(":")[2].partition("/")[0]
+    result = command("serve", PORT=taken)
+    assert result.returncode == 1
+    assert "set HOST or PORT" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_a_superadmin_and_a_token_are_made_and_revoked(command: Command) -> None:
+    arguments = ("--email", "sam@example.net", "--first-name", "Sam", "--last-name", "S")
+    made = command("users", "create-superadmin", *arguments, SUPERADMIN_PASSWORD="long enough")
+    assert "sam@example.net is a superadmin" in made.stdout
+    taken = command("users", "create-superadmin", *arguments, SUPERADMIN_PASSWORD="long enough")
+    assert "already taken" in taken.stderr
+    short = command("users", "create-superadmin", *arguments, SUPERADMIN_PASSWORD="short")
+    assert "at least 8" in short.stderr
+    token = command("tokens", "create", "--email", "sam@example.net", "--name", "reports").stdout
+    listed = command("tokens", "list").stdout
+    assert "reports" in listed
+    assert token.strip() not in listed
+    assert command("tokens", "revoke", "1").returncode == 0
+    assert command("tokens", "list").stdout == ""
+    assert "no such token" in command("tokens", "revoke", "1").stderr
+    nobody = command("tokens", "create", "--email", "nobody@example.net", "--name", "x")
+    assert nobody.returncode == 1

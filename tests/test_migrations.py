@@ -1,0 +1,174 @@
+"""Migrations: on an empty database, and on one that already has Spoke's tables."""
+
+from collections.abc import Callable
+
+import psycopg
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from psycopg.rows import scalar_row
+from sqlalchemy import create_engine
+from sqlalchemy.engine import make_url
+from sqlalchemy.pool import NullPool
+
+from models import campaigns, contacts, credits, messages, notices, organizations, users
+from models.base import Base
+from models.migrations import VERSION_TABLE, downgrade, heads, upgrade
+
+MakeDatabase = Callable[[str | None], str]
+
+MODEL_MODULES = (campaigns, contacts, credits, messages, notices, organizations, users)
+OURS = {
+    "api_token",
+    "credit_account",
+    "credit_entry",
+    "credit_exhaustion",
+    "credit_notice",
+    "credit_purchase",
+    "credit_switch",
+    "outbound_text",
+}
+JOBS = {
+    "procrastinate_events",
+    "procrastinate_jobs",
+    "procrastinate_periodic_defers",
+    "procrastinate_workers",
+}
+
+# Everything in the schema that a migration could make: columns, indexes, constraints, triggers,
+# functions, views, types. One line each.
+OBJECTS = """
+select format('%s %s %s', 'column', attrelid::regclass, attname || ' '
+    || format_type(atttypid, atttypmod) || case when attnotnull then ' not null' else '' end
+    || coalesce(' default ' || pg_get_expr(d.adbin, d.adrelid), ''))
+  from pg_attribute a left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
+  where attnum > 0 and not attisdropped
+    and attrelid in (select oid from pg_class where relnamespace = 'public'::regnamespace)
+union all select format('index %s', indexdef) from pg_indexes where schemaname = 'public'
+union all select format('constraint %s %s', conrelid::regclass, pg_get_constraintdef(oid))
+  from pg_constraint where connamespace = 'public'::regnamespace
+union all select format('trigger %s', pg_get_triggerdef(oid)) from pg_trigger
+  where not tgisinternal
+union all select format('function %s %s', oid::regprocedure, md5(prosrc)) from pg_proc
+  where pronamespace = 'public'::regnamespace
+union all select format('view %s %s', viewname, definition) from pg_views
+  where schemaname = 'public'
+union all select format('type %s', typname) from pg_type
+  where typnamespace = 'public'::regnamespace
+order by 1
+"""
+
+
+def objects(url: str) -> list[str]:
+    with psycopg.connect(url, row_factory=scalar_row) as connection:
+        return connection.execute(OBJECTS).fetchall()
+
+
+def tables(url: str) -> set[str]:
+    with psycopg.connect(url, row_factory=scalar_row) as connection:
+        names = connection.execute(
+            "select tablename::text from pg_tables where schemaname = 'public'"
+        )
+        return set(names.fetchall())
+
+
+def revisions(url: str) -> set[str]:
+    with psycopg.connect(url, row_factory=scalar_row) as connection:
+        return set(connection.execute(f"select version_num from {VERSION_TABLE}").fetchall())
+
+
+@pytest.fixture
+def installed_spoke(make_database: MakeDatabase, template: str) -> str:
+    """A database as an installed Spoke has it: its tables, and a table that we know nothing of."""
+    url = make_database(template)
+    downgrade(url)
+    with psycopg.connect(url) as connection:
+        connection.execute(f"drop table {VERSION_TABLE}")
+        connection.execute("create table knex_migrations (id serial primary key, name text)")
+        connection.execute("insert into organization (name) values ('Installed before us')")
+    return url
+
+
+def test_the_migrated_database_is_what_the_models_say(database_url: str) -> None:
+    engine = create_engine(
+        make_url(database_url).set(drivername="postgresql+psycopg"), poolclass=NullPool
+    )
+    with engine.connect() as connection:
+        context = MigrationContext.configure(
+            connection,
+            opts={
+                "compare_type": True,
+                "include_name": lambda name, kind, _: (
+                    kind != "table" or name not in {*JOBS, VERSION_TABLE}
+                ),
+            },
+        )
+        assert compare_metadata(context, Base.metadata) == []
+
+
+def test_an_empty_database_gets_both_branches(database_url: str) -> None:
+    assert revisions(database_url) == set(heads().values())
+    assert tables(database_url) >= OURS | JOBS | {"organization", "message"}
+
+
+def test_migrating_again_changes_nothing(database_url: str) -> None:
+    before = objects(database_url)
+    upgrade(database_url)
+    assert objects(database_url) == before
+
+
+def test_an_installed_spoke_keeps_its_tables_and_gets_only_ours(installed_spoke: str) -> None:
+    before, tables_before = objects(installed_spoke), tables(installed_spoke)
+    upgrade(installed_spoke)
+    assert tables(installed_spoke) - tables_before == OURS | JOBS | {VERSION_TABLE}
+    assert set(before) <= set(objects(installed_spoke))
+    assert revisions(installed_spoke) == {heads()["credits"]}
+
+
+def test_migrating_an_installed_spoke_again_still_leaves_its_tables_alone(
+    installed_spoke: str,
+) -> None:
+    upgrade(installed_spoke)
+    before = objects(installed_spoke)
+    upgrade(installed_spoke)
+    assert objects(installed_spoke) == before
+
+
+def test_downgrading_removes_only_ours(installed_spoke: str) -> None:
+    before = objects(installed_spoke)
+    upgrade(installed_spoke)
+    downgrade(installed_spoke)
+    left = objects(installed_spoke)
+    assert [thing for thing in left if VERSION_TABLE not in thing] == before
+    assert revisions(installed_spoke) == set()
+
+
+def test_down_and_up_again_ends_where_it_began(database_url: str) -> None:
+    before = objects(database_url)
+    downgrade(database_url)
+    assert tables(database_url).isdisjoint(OURS | JOBS)
+    upgrade(database_url)
+    assert objects(database_url) == before
+
+
+def test_migrating_gives_up_soon_when_somebody_holds_a_lock(installed_spoke: str) -> None:
+    with psycopg.connect(installed_spoke) as holder:
+        holder.execute("lock table organization in access exclusive mode")
+        with pytest.raises(Exception, match="lock timeout"):
+            upgrade(installed_spoke)
+        holder.rollback()
+    assert tables(installed_spoke).isdisjoint(OURS)
+
+
+def test_spokes_triggers_do_their_part(database_url: str) -> None:
+    with psycopg.connect(database_url, row_factory=scalar_row) as connection:
+        connection.execute("insert into organization (name) values ('one'), ('two')")
+        connection.execute(
+            'insert into "user" (auth0_id, first_name, last_name, cell, email, is_superadmin) '
+            "values ('x', 'S', 'A', '', 's@example.org', true)"
+        )
+        assert connection.execute("select role from user_organization").fetchall() == ["OWNER"] * 2
+        connection.execute("insert into all_campaign (organization_id) values (1)")
+        connection.execute("insert into campaign_contact (campaign_id, cell) values (1, '+1')")
+        connection.execute("update campaign set is_archived = true")
+        assert connection.execute("select archived from campaign_contact").fetchone() is True
