@@ -51,6 +51,7 @@ async def open_database(
         max_size=send_pool_size,
         kwargs={"autocommit": True},
         timeout=ACQUIRE_SECONDS,
+        reconnect_timeout=ACQUIRE_SECONDS,
         open=False,
         check=AsyncConnectionPool.check_connection,
     )

@@ -12,6 +12,8 @@ from graphql import (
     GraphQLError,
     GraphQLFormattedError,
     GraphQLSchema,
+    SelectionSetNode,
+    ValidationRule,
     parse,
     specified_rules,
     validate,
@@ -23,7 +25,19 @@ from schema.errors import PARSE_FAILED, VALIDATION_FAILED, formatted
 
 MOST_TOKENS = 1000
 MOST_REMEMBERED = 500
-RULES = (*specified_rules, max_depth(10, None), max_aliases(15))
+LIMITS = (max_depth(10, None), max_aliases(15))
+"""For documents that keep the rules of GraphQL: these trip over those that don't."""
+
+
+class NoEmptySelections(ValidationRule):
+    """As GraphQL has always had it; graphql-core's grammar is more lenient."""
+
+    def enter_selection_set(self, node: SelectionSetNode, *_: object) -> None:
+        if not node.selections:
+            self.report_error(GraphQLError("A selection is empty.", node))
+
+
+RULES = (*specified_rules, NoEmptySelections)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +66,7 @@ class Documents:
             document = parse(text, max_tokens=MOST_TOKENS)
         except GraphQLError as error:
             raise InvalidDocument(formatted([error], code=PARSE_FAILED)) from None
-        if errors := validate(self._schema, document, RULES):
-            raise InvalidDocument(formatted(errors, code=VALIDATION_FAILED))
+        for rules in (RULES, LIMITS):
+            if errors := validate(self._schema, document, rules):
+                raise InvalidDocument(formatted(errors, code=VALIDATION_FAILED))
         return document

@@ -2,19 +2,20 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 
 import psycopg
 import sqlalchemy.exc
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from schema.errors import INTERNAL, MASKED
 from server import graphiql, health, sign_in
 from server.graphql import coded_answer, graphql
-from server.log import RequestLog
+from server.request_log import RequestLog
 from server.resources import open_resources
 from services.errors import ServiceUnavailable
 from services.settings import Settings
@@ -41,18 +42,23 @@ def create_app(settings: Settings, *, url: str, secret: str) -> Starlette:
         ],
         middleware=[Middleware(RequestLog, spoke_version=settings.spoke_version)],
         exception_handlers={
+            HTTPException: _refused,
             psycopg.OperationalError: _unavailable,
             sqlalchemy.exc.OperationalError: _unavailable,
-            500: _failed,
         },
         lifespan=lifespan,
     )
 
 
+async def _refused(request: Request, error: Exception) -> Response:
+    """No such address, or not by this method."""
+    assert isinstance(error, HTTPException)
+    code = HTTPStatus(error.status_code).name
+    response = coded_answer(request, error.detail, code, error.status_code)
+    response.headers.update(error.headers or {})
+    return response
+
+
 async def _unavailable(request: Request, error: Exception) -> Response:
     """The database didn't answer when it had to tell who is asking."""
     return coded_answer(request, ServiceUnavailable.sentence, ServiceUnavailable.code, 503)
-
-
-async def _failed(request: Request, error: Exception) -> Response:
-    return coded_answer(request, MASKED, INTERNAL, 500)

@@ -13,7 +13,7 @@ from schema.build import schema
 from schema.documents import Documents, InvalidDocument
 from schema.errors import codes, formatted
 from server.bodies import BadRequest, JsonResponse, read_json_object
-from server.log import note
+from server.request_log import note
 from server.resources import Resources, resources_of
 from server.sessions import signed_in
 from services.errors import OutcomeUnknown
@@ -33,22 +33,25 @@ async def graphql(request: Request) -> Response:
     except InvalidDocument as invalid:
         return _answer(request, {"errors": invalid.errors})
     resources = resources_of(request)
-    context = Context(
-        settings=resources.settings,
-        database=resources.database,
-        writer=resources.writer,
-        signed_in=await signed_in(request, resources),
-    )
-    note(
-        request,
-        operation=(payload.get("operationName") or "")[:100] or None,
-        user_id=context.signed_in.user_id if context.signed_in else None,
-    )
-    return _answer(request, await _executed(document, payload, context, resources))
+    note(request, operation=(payload.get("operationName") or "")[:100] or None)
+    try:
+        async with asyncio.timeout(resources.settings.request_timeout_seconds):
+            context = await _context(request, resources)
+            result = await _executed(document, payload, context)
+    except TimeoutError:
+        return _answer(request, {"data": None, "errors": [_timed_out(document, payload)]})
+    return _answer(request, _body(result))
+
+
+async def _context(request: Request, resources: Resources) -> Context:
+    actor = await signed_in(request, resources)
+    note(request, user_id=actor.user_id if actor else None)
+    return Context(resources.settings, resources.database, resources.writer, actor)
 
 
 async def _payload(request: Request) -> dict[str, Any]:
-    if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
+    content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if content_type != "application/json":
         raise BadRequest(415, "UNSUPPORTED_MEDIA_TYPE", "Send application/json.")
     payload = await read_json_object(request)
     expected = {"query": str, "variables": dict, "operationName": str}
@@ -61,22 +64,16 @@ async def _payload(request: Request) -> dict[str, Any]:
 
 
 async def _executed(
-    document: DocumentNode, payload: dict[str, Any], context: Context, resources: Resources
-) -> dict[str, Any]:
-    try:
-        async with asyncio.timeout(resources.settings.request_timeout_seconds):
-            result = execute(
-                GRAPHQL_SCHEMA,
-                document,
-                context_value=context,
-                variable_values=payload.get("variables"),
-                operation_name=payload.get("operationName"),
-            )
-            if inspect.isawaitable(result):
-                result = await result
-    except TimeoutError:
-        return {"data": None, "errors": [_timed_out(document, payload)]}
-    return _body(result)
+    document: DocumentNode, payload: dict[str, Any], context: Context
+) -> ExecutionResult:
+    result = execute(
+        GRAPHQL_SCHEMA,
+        document,
+        context_value=context,
+        variable_values=payload.get("variables"),
+        operation_name=payload.get("operationName"),
+    )
+    return await result if inspect.isawaitable(result) else result
 
 
 def _body(result: ExecutionResult) -> dict[str, Any]:

@@ -1,30 +1,27 @@
-"""One structured line for each request, and never a text, password, cookie or token in it."""
+"""Structured logs: JSON lines on standard error, with traces that show no data."""
 
 import logging
-import secrets
 import sys
-import time
+import traceback
 from typing import Any
 
 import orjson
+import psycopg
 import structlog
-from starlette.datastructures import MutableHeaders
-from starlette.requests import Request
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.settings import LogLevel
 
-log = structlog.get_logger("request")
-_NOTES = "spoke_credits.notes"
+CHATTY = ("alembic", "procrastinate", "uvicorn")
+HEADING = "Traceback (most recent call last):\n"
 
 
 def configure_logging(level: LogLevel) -> None:
-    """JSON lines on standard error, from structlog and from the libraries' own loggers."""
+    """For structlog and the libraries' own loggers."""
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.format_exc_info,
+        structlog.processors.ExceptionRenderer(trace_without_data),
     ]
     structlog.configure(
         processors=[*shared, structlog.processors.JSONRenderer(serializer=orjson.dumps)],
@@ -39,51 +36,24 @@ def configure_logging(level: LogLevel) -> None:
         )
     )
     logging.basicConfig(level=level.value, handlers=[handler], force=True)
-    for chatty in ("alembic", "procrastinate", "uvicorn"):
-        logging.getLogger(chatty).setLevel(max(level.number, logging.WARNING))
+    for name in CHATTY:
+        logging.getLogger(name).setLevel(max(level.number, logging.WARNING))
 
 
-def note(request: Request, **details: Any) -> None:
-    """Adds to the line of this request."""
-    request.scope[_NOTES].update(details)
+def trace_without_data(exc_info: Any) -> str:
+    """The chain of errors, oldest first. Of a database error only its sentence: the details that
+    PostgreSQL adds quote the row, and so a text or an address."""
+    error: BaseException | None = exc_info[1]
+    parts: list[str] = []
+    while error is not None:
+        place = "".join(traceback.format_tb(error.__traceback__))
+        parts.append(f"{HEADING}{place}{type(error).__name__}: {_sentence(error)}")
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    return "\n\n".join(reversed(parts))
 
 
-class RequestLog:
-    """Also gives each request its id, which answers carry as x-request-id."""
-
-    def __init__(self, app: ASGIApp, spoke_version: str | None) -> None:
-        self._app = app
-        self._spoke_version = spoke_version
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        started = time.perf_counter()
-        request_id = secrets.token_hex(8)
-        notes: dict[str, Any] = {"status": 500}
-        scope[_NOTES] = notes
-
-        async def send_noted(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                notes["status"] = message["status"]
-                headers = MutableHeaders(scope=message)
-                headers["x-request-id"] = request_id
-                headers["x-content-type-options"] = "nosniff"
-                headers["referrer-policy"] = "same-origin"
-                if self._spoke_version:
-                    headers["x-spoke-version"] = self._spoke_version
-            await send(message)
-
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
-            try:
-                await self._app(scope, receive, send_noted)
-            finally:
-                milliseconds = round((time.perf_counter() - started) * 1000, 1)
-                log.info(
-                    "request",
-                    method=scope["method"],
-                    path=scope["path"],
-                    milliseconds=milliseconds,
-                    **notes,
-                )
+def _sentence(error: BaseException) -> str:
+    original = getattr(error, "orig", error)  # SQLAlchemy wraps the driver's
+    if isinstance(original, psycopg.Error) and original.diag.message_primary:
+        return f"{original.sqlstate} {original.diag.message_primary}"
+    return str(error)

@@ -12,7 +12,7 @@ from server.resources import Resources, resources_of
 from server.sessions import COOKIE, set_session_cookie, verified_sid
 from services.errors import ServiceError
 from services.sessions import end_session, start_session
-from services.users import user_by_credentials
+from services.users import find_user, require_credentials
 
 
 async def login_callback(request: Request) -> Response:
@@ -35,7 +35,8 @@ async def _sign_in(request: Request, email: str, password: str, next_url: object
         return _failure("Too many attempts. Please wait five minutes.", 429)
     try:
         async with resources.database.sessions() as session:
-            user = await user_by_credentials(session, email=email, password=password)
+            found = await find_user(session, email=email)
+        user = await require_credentials(found, password)
     except ServiceError as error:
         return _failure(str(error))
     await resources.attempts.forgive(email=email, address=address)
@@ -61,7 +62,7 @@ async def logout_callback(request: Request) -> Response:
 
 
 async def _fields(request: Request) -> Mapping[str, object]:
-    if request.headers.get("content-type", "").startswith("application/json"):
+    if request.headers.get("content-type", "").lower().startswith("application/json"):
         return await read_json_object(request)
     body = await read_body(request)
     return dict(parse_qsl(body.decode("utf-8", "replace")))

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.campaigns import Assignment, Campaign
 from models.contacts import CampaignContact
+from models.users import Membership
 from services.access import Actor, Role, has_role, role_in_team
 from services.errors import Forbidden, NotFound
 
@@ -57,12 +58,17 @@ async def require_part(
 async def todos_of_user(
     session: AsyncSession, *, user_id: int, organization_id: int | None
 ) -> Sequence[Assignment]:
-    """Their assignments in started campaigns that aren't archived, of one team or all."""
+    """Their assignments in started campaigns that aren't archived, of one team or all of theirs.
+
+    Who left a team, or is suspended there, has none."""
     query = (
         select(Assignment)
         .join(Campaign, Campaign.id == Assignment.campaign_id)
+        .join(Membership, Membership.organization_id == Campaign.organization_id)
         .where(
             Assignment.user_id == user_id,
+            Membership.user_id == user_id,
+            Membership.role != Role.SUSPENDED,
             Campaign.is_started.is_(True),
             Campaign.is_archived.is_not(True),
             ~Campaign.is_template,

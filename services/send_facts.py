@@ -46,17 +46,11 @@ class ContactFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class Remembered:
-    """The send that was accepted with the key of the question."""
-
-    contact_id: int
-    fingerprint: bytes
-
-
-@dataclass(frozen=True, slots=True)
 class Facts:
+    """`remembered`: the fingerprint of the send that was accepted with the key of the question."""
+
     contact: ContactFacts | None
-    remembered: Remembered | None
+    remembered: bytes | None
 
 
 async def read_facts(
@@ -76,17 +70,17 @@ async def read_facts(
     )
     return [
         Facts(
-            ContactFacts(*row[2:]) if row[2] is not None else None,
-            Remembered(row[0], row[1]) if row[1] is not None else None,
+            contact=ContactFacts(*row[1:]) if row[1] is not None else None,
+            remembered=row[0],
         )
         for row in await cursor.fetchall()
     ]
 
 
-# The columns after the first two are the fields of ContactFacts, in order.
+# The columns after the first are the fields of ContactFacts, in order.
 _STATEMENT = """
 select
-  remembered_message.campaign_contact_id, remembered.fingerprint,
+  remembered.fingerprint,
   c.id, campaign.id, campaign.organization_id, c.cell,
   c.message_status, c.timezone, c.assignment_id, assignment.user_id,
   campaign.timezone, coalesce(campaign.texting_hours_start, 9),
@@ -120,6 +114,5 @@ left join credit_account account on account.team_id = campaign.organization_id
 left join outbound_text remembered
   on remembered.user_id = question.user_id
   and remembered.idempotency_key = question.idempotency_key
-left join message remembered_message on remembered_message.id = remembered.message_id
 order by arrival
 """

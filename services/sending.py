@@ -28,7 +28,7 @@ from services.errors import (
     SenderSuspended,
 )
 from services.segments import Cost, as_sent, cost_of
-from services.send_facts import ContactFacts, Question, Remembered
+from services.send_facts import ContactFacts, Question
 from services.send_statement import Outcome, Send
 from services.send_writer import SendWriter
 from services.settings import Settings
@@ -94,15 +94,16 @@ async def send_message(writer: SendWriter, settings: Settings, actor: Actor, dra
     """Accepts the text, or raises why not. Returns the contact's id.
 
     A contact that somebody else holds or has just changed is looked at again a few times, then
-    raises Conflict. The repeat of an accepted keyed send changes nothing and returns the same.
+    raises Conflict. The repeat of an accepted keyed send changes nothing.
     """
     question = Question(draft.contact_id, actor.user_id, draft.idempotency_key)
     cost = cost_of(draft.text, mms_credits=settings.mms_credits)
     for look in range(LOOKS):
         await asyncio.sleep(SECONDS_BETWEEN_LOOKS * look)
         facts = await writer.facts(question)
-        if facts.remembered:
-            return _same_as_before(facts.remembered, draft)
+        if facts.remembered is not None:
+            _require_same(facts.remembered, draft)
+            return draft.contact_id
         if facts.contact is None:
             raise NotFound("There is no such contact in an active campaign.")
         send = await _permitted(writer, settings, actor, draft, facts.contact, cost)
@@ -210,15 +211,14 @@ def _zone(contact: ContactFacts) -> ZoneInfo | None:
         try:
             if name:
                 return ZoneInfo(name)
-        except (ZoneInfoNotFoundError, ValueError):
+        except (ZoneInfoNotFoundError, ValueError, OSError):
             continue
     return None
 
 
-def _same_as_before(remembered: Remembered, draft: Draft) -> int:
-    if remembered.fingerprint.hex() != draft.fingerprint:
+def _require_same(fingerprint: bytes, draft: Draft) -> None:
+    if fingerprint.hex() != draft.fingerprint:
         raise InvalidInput("This idempotency key was used for another text or contact.")
-    return remembered.contact_id
 
 
 def insufficient_credits(

@@ -17,11 +17,18 @@ SHORTEST_PASSWORD = 8
 LONGEST_PASSWORD = 1000
 
 
-async def user_by_credentials(session: AsyncSession, *, email: str, password: str) -> User:
-    """Raises WrongCredentials, AccountSuspended, InvalidInput."""
+async def find_user(session: AsyncSession, *, email: str) -> User | None:
+    """Raises InvalidInput."""
     email = checked(email, "The e-mail", longest=320)
+    return await session.scalar(select(User).where(User.email == email))
+
+
+async def require_credentials(user: User | None, password: str) -> User:
+    """`user`: who was found by the e-mail. Needs no session: no connection is kept meanwhile.
+
+    Raises WrongCredentials, AccountSuspended, InvalidInput.
+    """
     password = checked(password, "The password", longest=LONGEST_PASSWORD)
-    user = await session.scalar(select(User).where(User.email == email))
     if not await password_matches(password, user.auth0_id if user else None) or user is None:
         raise WrongCredentials
     if user.is_suspended:

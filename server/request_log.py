@@ -1,0 +1,64 @@
+"""One line in the log for each request, and never a text, password, cookie or token in it."""
+
+import secrets
+import time
+from typing import Any
+
+import structlog
+from starlette.datastructures import MutableHeaders
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from schema.errors import INTERNAL, MASKED
+from server.bodies import JsonResponse
+
+log = structlog.get_logger("request")
+_NOTES = "spoke_credits.notes"
+
+
+def note(request: Request, **details: Any) -> None:
+    """Adds to the line of this request."""
+    request.scope[_NOTES].update(details)
+
+
+class RequestLog:
+    """Gives each request its id, which the answer carries as x-request-id, and each answer the
+    headers that all share. What nobody foresaw is logged and masked here."""
+
+    def __init__(self, app: ASGIApp, spoke_version: str | None) -> None:
+        self._app = app
+        self._headers = {"x-content-type-options": "nosniff", "referrer-policy": "same-origin"}
+        if spoke_version:
+            self._headers["x-spoke-version"] = spoke_version
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        request_id = secrets.token_hex(8)
+        notes: dict[str, Any] = {"status": None}
+        scope[_NOTES] = notes
+
+        async def send_noted(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                notes["status"] = message["status"]
+                MutableHeaders(scope=message).update({"x-request-id": request_id, **self._headers})
+            await send(message)
+
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            try:
+                await self._app(scope, receive, send_noted)
+            except Exception:
+                log.exception("unforeseen_error")
+                if notes["status"] is None:
+                    await _masked(scope, receive, send_noted)
+            finally:
+                milliseconds = round((time.perf_counter() - started) * 1000, 1)
+                method, path = scope["method"], scope["path"]
+                log.info("request", method=method, path=path, milliseconds=milliseconds, **notes)
+
+
+async def _masked(scope: Scope, receive: Receive, send: Send) -> None:
+    error = {"message": MASKED, "extensions": {"code": INTERNAL}}
+    await JsonResponse({"errors": [error]}, status_code=500)(scope, receive, send)
