@@ -1,0 +1,412 @@
+"""Who may do what: every root field and every guarded field, for every kind of person.
+
+A refusal must also leave no trace: what it could have changed is compared before and after.
+"""
+
+import hashlib
+import secrets
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from graphql import GraphQLObjectType
+
+from schema.build import schema
+from server.resources import Resources
+from services.settings import Settings, load_settings
+from tests.api import Answer, Api
+
+Connection = psycopg.AsyncConnection[tuple[Any, ...]]
+
+# OTHER is an OWNER, but of team 2; everybody else belongs to team 1, superadmin to none.
+OTHER = "texter2"
+PEOPLE = (
+    "nobody", "suspended", "texter", "supervolunteer", "admin", "owner", OTHER, "superadmin",
+)  # fmt: skip
+MEANING = {
+    "ok": None,
+    "login": "UNAUTHENTICATED",
+    "no": "FORBIDDEN",
+    "stop": "SENDER_SUSPENDED",
+}
+
+SEND_DOCUMENT = """mutation {
+  sendMessage(campaignContactId: "1", message: {text: "Hi!", assignmentId: "1"}) { id }
+}"""
+
+# fmt: off
+ROOT_FIELDS = {
+    # document                          nobody susp. texter superv. admin owner other superadmin
+    "currentUser": (
+        "{ currentUser { id } }",       "ok    ok    ok     ok      ok    ok    ok    ok"),
+    "organization": (
+        '{ organization(id: "1") { id } }',
+                                        "login no    ok     ok      ok    ok    no    ok"),
+    "organizations": (
+        "{ organizations { id } }",     "login no    no     no      no    no    no    ok"),
+    "campaign": (
+        '{ campaign(id: "1") { id } }', "login no    ok     ok      ok    ok    no    ok"),
+    "assignment": (
+        '{ assignment(id: "1") { id } }',
+                                        "login no    ok     ok      ok    ok    no    ok"),
+    "contact": (
+        '{ contact(id: "1") { id } }',  "login no    ok     ok      ok    ok    no    ok"),
+    "team": (
+        '{ team(id: "1") { id } }',     "login no    ok     ok      ok    ok    no    ok"),
+    "teams": (
+        "{ teams { teams { id } } }",   "login no    no     no      no    no    no    ok"),
+    "estimateCredits": (
+        '{ estimateCredits(text: "Hi", recipients: 2) { credits } }',
+                                        "login ok    ok     ok      ok    ok    ok    ok"),
+    "setCreditsEnabled": (
+        'mutation { setCreditsEnabled(teamId: "1", enabled: false) { id } }',
+                                        "login no    no     no      no    ok    no    ok"),
+    "addCredits": (
+        'mutation { addCredits(teamId: "1", amount: 5) { id } }',
+                                        "login no    no     no      no    no    no    ok"),
+    "removeCreditPurchase": (
+        'mutation { removeCreditPurchase(id: "1") { id } }',
+                                        "login no    no     no      no    no    no    ok"),
+    "sendMessage": (
+        SEND_DOCUMENT,                  "login stop  ok     ok      ok    ok    no    no"),
+}
+
+# Fields of { team(id: "1") { id FIELD } }.
+TEAM_FIELDS = {
+    #                                   nobody susp. texter superv. admin owner other superadmin
+    "creditsEnabled":                   "login no    ok     ok      ok    ok    no    ok",
+    "creditStatus":                     "login no    ok     ok      ok    ok    no    ok",
+    "turningOnWouldBlock":              "login no    no     no      no    ok    no    ok",
+    "remainingCredits":                 "login no    no     no      no    no    no    ok",
+    "purchasedCredits":                 "login no    no     no      no    no    no    ok",
+    "usedCredits":                      "login no    no     no      no    no    no    ok",
+    "creditPurchases { id }":           "login no    no     no      no    no    no    ok",
+}
+FIGURES = ("remainingCredits", "purchasedCredits", "usedCredits", "creditPurchases { id }")
+FIGURES_VISIBLE_TO = {
+    #                                   nobody susp. texter superv. admin owner other superadmin
+    "SUPERADMIN":                       "login no    no     no      no    no    no    ok",
+    "OWNER":                            "login no    no     no      no    ok    no    ok",
+    "ADMIN":                            "login no    no     no      ok    ok    no    ok",
+}
+
+# Fields of the texter of team 1, as { assignment(id: "1") { texter { id FIELD } } } shows them.
+PRIVATE = (
+    #                                   nobody susp. texter superv. admin owner other superadmin
+                                        "login no    ok     no      no    no    no    ok"
+)
+PRIVATE_FIELDS = (
+    "email",
+    "cell",
+    "assignedCell",
+    "isSuperadmin",
+    "isSuspended",
+    "terms",
+    "notificationFrequency",
+    'roles(organizationId: "1")',
+    "memberships { edges { node { id } } }",
+    "organizations { id }",
+    'todos(organizationId: "1") { id }',
+)
+# fmt: on
+
+OPEN_TEAM_FIELDS = {"id", "name", "organization"}
+OPEN_USER_FIELDS = {"id", "firstName", "lastName", "displayName"}
+
+WATCHED_TABLES = (
+    "credit_account",
+    "credit_purchase",
+    "credit_entry",
+    "credit_exhaustion",
+    "credit_switch",
+    "message",
+    "campaign_contact",
+    "outbound_text",
+    "assignment",
+    "user_organization",
+)
+CONTENTS = " union all ".join(
+    f"select '{table}', count(*), sum(hashtextextended(t::text, 0)) from {table} t"
+    for table in WATCHED_TABLES
+)
+
+
+def by_person(row: str) -> dict[str, str | None]:
+    """The code with which each person is refused; None for those who may."""
+    return dict(zip(PEOPLE, (MEANING[word] for word in row.split()), strict=True))
+
+
+@pytest.fixture
+def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
+    return load_settings(spoke_data_dir=tmp_path, **getattr(request, "param", {}))
+
+
+@pytest.fixture
+async def connection(resources: Resources, demo_url: str) -> AsyncIterator[Connection]:
+    """To the server's database, in which OTHER owns team 2."""
+    async with await psycopg.AsyncConnection.connect(demo_url, autocommit=True) as connection:
+        await connection.execute(
+            "update user_organization set role = 'OWNER' where organization_id = 2 "
+            """and user_id = (select id from "user" where email = %s)""",
+            [f"{OTHER}@example.org"],
+        )
+        yield connection
+
+
+async def contents(connection: Connection) -> dict[str, Any]:
+    """For each watched table how many rows it has, and a checksum over them."""
+    cursor = await connection.execute(CONTENTS)
+    return {name: rest for name, *rest in await cursor.fetchall()}
+
+
+@dataclass(frozen=True)
+class Asker:
+    api: Api
+    connection: Connection
+
+    async def expect(self, document: str, row: str, path: list[str]) -> dict[str, Answer]:
+        """Asks as everybody. A refused field is null and says why; nothing is changed by it."""
+        answers = {}
+        before = await contents(self.connection)
+        for person, code in by_person(row).items():
+            answer = answers[person] = await self.api(person, document)
+            asked = f"{person}: {document}"
+            assert answer.status == 200, asked
+            assert answer.codes == ([code] if code else []), asked
+            after = await contents(self.connection)
+            if code:
+                refused_at = answer.errors[0]["path"]
+                assert refused_at == path[: len(refused_at)], asked
+                assert _at(answer.data, path) is None, asked
+                assert after == before, asked
+            before = after
+        return answers
+
+
+def _at(data: Any, path: list[str]) -> Any:
+    for name in path:
+        data = data and data[name]
+    return data
+
+
+@pytest.fixture
+def asker(api: Api, connection: Connection) -> Asker:
+    return Asker(api, connection)
+
+
+def root_fields() -> set[str]:
+    graphql_schema = schema._schema
+    roots = (graphql_schema.query_type, graphql_schema.mutation_type)
+    return {name for root in roots if root for name in root.fields}
+
+
+def fields_of(type_name: str) -> set[str]:
+    found = schema._schema.type_map[type_name]
+    assert isinstance(found, GraphQLObjectType)
+    return set(found.fields)
+
+
+def field_name(selection: str) -> str:
+    return selection.partition("(")[0].partition(" ")[0]
+
+
+def test_every_root_field_has_a_row() -> None:
+    assert set(ROOT_FIELDS) == root_fields()
+
+
+def test_every_field_of_teams_and_people_is_open_or_has_a_row() -> None:
+    assert {field_name(s) for s in TEAM_FIELDS} == fields_of("Team") - OPEN_TEAM_FIELDS
+    assert {field_name(s) for s in PRIVATE_FIELDS} == fields_of("User") - OPEN_USER_FIELDS
+
+
+@pytest.mark.parametrize("name", ROOT_FIELDS)
+async def test_root_field(asker: Asker, name: str) -> None:
+    document, row = ROOT_FIELDS[name]
+    answers = await asker.expect(document, row, [name])
+    for person, code in by_person(row).items():
+        if code is None and (name, person) != ("currentUser", "nobody"):
+            assert answers[person].data[name], person
+
+
+async def test_fields_of_a_team(asker: Asker) -> None:
+    for selection, row in TEAM_FIELDS.items():
+        name = field_name(selection)
+        document = f'{{ team(id: "1") {{ id {selection} }} }}'
+        answers = await asker.expect(document, row, ["team", name])
+        for person, code in by_person(row).items():
+            if code is None:
+                assert answers[person].data["team"][name] is not None, f"{person}: {document}"
+
+
+@pytest.mark.parametrize(
+    "settings", [{"credits_visible_to": name} for name in FIGURES_VISIBLE_TO], indirect=True
+)
+async def test_figures_are_for_those_whom_the_setting_names(
+    asker: Asker, settings: Settings
+) -> None:
+    row = FIGURES_VISIBLE_TO[settings.credits_visible_to]
+    for selection in FIGURES:
+        document = f'{{ team(id: "1") {{ id {selection} }} }}'
+        await asker.expect(document, row, ["team", field_name(selection)])
+
+
+@pytest.mark.parametrize("settings", [{"credits_visible_to": "OWNER"}], indirect=True)
+async def test_owners_see_the_figures_of_their_own_team_alone(
+    api: Api, connection: Connection
+) -> None:
+    own = (await api(OTHER, '{ team(id: "2") { purchasedCredits } }')).ok
+    assert own["team"] == {"purchasedCredits": 10}
+    # OTHER is a TEXTER of team 3 besides.
+    texted = await api(OTHER, '{ team(id: "3") { name purchasedCredits } }')
+    assert texted.codes == ["FORBIDDEN"]
+    assert texted.data["team"] == {"name": "Student Climate Network", "purchasedCredits": None}
+    assert (await api(OTHER, '{ team(id: "1") { purchasedCredits } }')).codes == ["FORBIDDEN"]
+
+
+async def test_fields_of_a_person_are_for_them_and_superadmins(asker: Asker) -> None:
+    for selection in PRIVATE_FIELDS:
+        document = f'{{ assignment(id: "1") {{ texter {{ id {selection} }} }} }}'
+        await asker.expect(document, PRIVATE, ["assignment", "texter", field_name(selection)])
+
+
+async def test_everybody_sees_all_of_themselves(api: Api) -> None:
+    document = f"{{ currentUser {{ {' '.join(PRIVATE_FIELDS)} }} }}"
+    for person in PEOPLE[1:]:
+        assert (await api(person, document)).ok["currentUser"]["email"] == f"{person}@example.org"
+
+
+async def test_organization_leads_to_the_team_of_its_members(asker: Asker) -> None:
+    #      nobody susp. texter superv. admin owner other superadmin
+    row = "login  no    ok     ok      ok    ok    no    ok"
+    document = '{ organization(id: "1") { name team { id creditStatus } } }'
+    answers = await asker.expect(document, row, ["organization", "team"])
+    for person, code in by_person(row).items():
+        if code is None:
+            team = {"id": "1", "creditStatus": "AVAILABLE"}
+            assert answers[person].data["organization"]["team"] == team, person
+
+
+async def test_suspended_member_sees_the_organization_but_not_its_team(api: Api) -> None:
+    answer = await api("suspended", "{ currentUser { organizations { id team { id } } } }")
+    assert answer.codes == ["FORBIDDEN"]
+    assert answer.errors[0]["path"] == ["currentUser", "organizations", 0, "team"]
+    assert answer.data == {"currentUser": {"organizations": [{"id": "1", "team": None}]}}
+
+
+async def test_refused_fields_are_errors_beside_the_rest_of_the_data(api: Api) -> None:
+    answer = await api(
+        "admin",
+        '{ team(id: "1") { name remainingCredits creditStatus turningOnWouldBlock } '
+        'other: team(id: "2") { name } currentUser { displayName } }',
+    )
+    assert answer.data == {
+        "team": {
+            "name": "North Valley Field",
+            "remainingCredits": None,
+            "creditStatus": "AVAILABLE",
+            "turningOnWouldBlock": None,
+        },
+        "other": None,
+        "currentUser": {"displayName": "Adam Admin"},
+    }
+    assert {tuple(error["path"]): error["extensions"]["code"] for error in answer.errors} == {
+        ("team", "remainingCredits"): "FORBIDDEN",
+        ("team", "turningOnWouldBlock"): "FORBIDDEN",
+        ("other",): "FORBIDDEN",
+    }
+    sentences = {error["message"] for error in answer.errors}
+    assert sentences == {"You are not authorized to access that resource."}
+
+
+async def test_nobody_is_told_to_sign_in(api: Api) -> None:
+    answer = await api("nobody", '{ team(id: "1") { id } }')
+    assert answer.data == {"team": None}
+    assert answer.errors[0]["message"] == "You must login to access that resource."
+
+
+async def test_only_superadmins_learn_which_teams_do_not_exist(api: Api) -> None:
+    for unknown in ("team", "organization"):
+        document = f'{{ {unknown}(id: "987654") {{ id }} }}'
+        assert (await api("superadmin", document)).codes == ["NOT_FOUND"]
+        for person in ("texter", "owner", OTHER):
+            assert (await api(person, document)).codes == ["FORBIDDEN"]
+
+
+def set_role(name: str, role: str | None) -> str:
+    """The statement that gives the person this role in team 1, or takes the membership away."""
+    person = f"""(select id from "user" where email = '{name}@example.org')"""
+    membership = f"organization_id = 1 and user_id = {person}"
+    if role is None:
+        return f"delete from user_organization where {membership}"
+    return f"update user_organization set role = '{role}' where {membership}"
+
+
+async def test_losing_a_role_counts_at_the_next_request(api: Api, connection: Connection) -> None:
+    document = 'mutation($on: Boolean!) { setCreditsEnabled(teamId: "1", enabled: $on) { id } }'
+    assert (await api("owner", document, on=False)).ok
+    for role in ("ADMIN", "SUPERVOLUNTEER", "TEXTER", "SUSPENDED", None):
+        await connection.execute(set_role("owner", role))
+        before = await contents(connection)
+        assert (await api("owner", document, on=True)).codes == ["FORBIDDEN"], role
+        assert await contents(connection) == before, role
+
+
+async def test_contacts_are_out_of_reach_for_who_was_suspended_or_left(
+    api: Api, connection: Connection
+) -> None:
+    """By whatever way: the texter still has the assignment."""
+    todos = '{ currentUser { id todos(organizationId: "1") { contacts { cell } } } }'
+    assignment = '{ assignment(id: "1") { contacts { cell } } }'
+    assert (await api("texter", todos)).ok["currentUser"]["todos"][0]["contacts"]
+    assert (await api("texter", assignment)).ok["assignment"]["contacts"]
+    for role in ("SUSPENDED", None):
+        await connection.execute(set_role("texter", role))
+        assert (await api("texter", assignment)).data == {"assignment": None}, role
+        assert not (await api("texter", todos)).data["currentUser"]["todos"], role
+
+
+async def suspend(connection: Connection, name: str, *, suspended: bool) -> None:
+    await connection.execute(
+        'update "user" set is_suspended = %s where email = %s', [suspended, f"{name}@example.org"]
+    )
+
+
+async def make_token(connection: Connection, name: str) -> str:
+    token = "spoke_" + secrets.token_urlsafe(32)
+    await connection.execute(
+        "insert into api_token (user_id, name, token_hash) "
+        """select id, 'test', %s from "user" where email = %s""",
+        [hashlib.sha256(token.encode()).digest(), f"{name}@example.org"],
+    )
+    return token
+
+
+@pytest.mark.parametrize("name", ["texter", "superadmin"])
+async def test_suspended_account_is_out_at_the_very_next_request(
+    api: Api, connection: Connection, name: str
+) -> None:
+    token = await make_token(connection, name)
+
+    async def who_asks() -> list[str | None]:
+        """By session and by token."""
+        query = "{ currentUser { email } }"
+        by_session = (await api(name, query)).ok["currentUser"]
+        response = await api.client.post(
+            "/graphql", json={"query": query}, headers={"authorization": f"Bearer {token}"}
+        )
+        by_token = response.json()["data"]["currentUser"]
+        return [user and user["email"] for user in (by_session, by_token)]
+
+    email = f"{name}@example.org"
+    assert await who_asks() == [email, email]
+    await suspend(connection, name, suspended=True)
+    assert await who_asks() == [None, None]
+    assert (await api(name, '{ team(id: "1") { id } }')).codes == ["UNAUTHENTICATED"]
+    before = await contents(connection)
+    assert (await api(name, SEND_DOCUMENT)).codes == ["UNAUTHENTICATED"]
+    assert await contents(connection) == before
+    await suspend(connection, name, suspended=False)
+    assert await who_asks() == [email, email]

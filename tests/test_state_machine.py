@@ -1,0 +1,325 @@
+"""Random histories of a team's credits, each step compared with a model of what was decided.
+
+The model knows nothing of the database: a handful of numbers and the rules of the product. Every
+run has a team of its own, all of them in one database.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Coroutine, Iterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, TypeVar
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from models.database import Database, open_database
+from services.credits import remove_credit_purchase
+from services.errors import InsufficientCredits, InvalidInput, PurchaseAlreadyRemoved
+from services.send_statement import write_sends
+from services.send_writer import SendWriter
+from services.sending import make_draft, send_message
+from services.verification import verify_credits
+from tests.world import SETTINGS, Books, Team, add, books, make_send, make_team, of_cost, switch
+
+RUNS = 200
+STEPS = 15
+FEWEST = 5
+EXPECTED = {
+    "add",
+    "add_again",
+    "remove",
+    "remove_again",
+    "text",
+    "text_again",
+    "text_beyond_the_balance",
+    "confirm_opt_out",
+    "switch",
+    "refused for good",
+    "refused as too long",
+    "below zero",
+    "turned off while exhausted",
+}
+"""Steps, and things worth meeting: each must have happened FEWEST times in all runs together."""
+
+T = TypeVar("T")
+amounts = st.integers(1, 5)
+costs = st.integers(1, 3)
+choices = st.integers(0, 1000)
+
+
+@dataclass
+class Model:
+    """What the product decided, in plain Python."""
+
+    enabled: bool = False
+    balance: int = 0
+    purchased: int = 0
+    spent: int = 0
+    texts: int = 0
+    metered: int = 0
+    exhaustions: int = 0
+    exhaustion: tuple[str, int, int | None] | None = None
+
+    def add(self, amount: int) -> None:
+        self.balance += amount
+        self.purchased += amount
+        if self.balance > 0:
+            self.exhaustion = None
+
+    def remove(self, amount: int) -> None:
+        self.balance -= amount
+        self.purchased -= amount
+
+    def switch(self, enabled: bool) -> None:
+        self.enabled = enabled
+        if not enabled:
+            self.exhaustion = None
+
+    def text(self, cost: int, *, forced: bool = False) -> bool:
+        """Whether the text is accepted."""
+        if self.enabled and not forced and cost > self.balance:
+            self._exhaust("SHORT" if self.balance > 0 else "EXHAUSTED", cost)
+            return False
+        self.texts += 1
+        if self.enabled:
+            self.metered += 1
+            self.spent += cost
+            self.balance -= cost
+            if self.balance <= 0:
+                self._exhaust("EXHAUSTED", None)
+        return True
+
+    def _exhaust(self, reason: str, required: int | None) -> None:
+        if self.exhaustion is None:
+            self.exhaustions += 1
+            self.exhaustion = reason, self.balance, required
+
+    def books(self) -> Books:
+        reason, remaining, required = self.exhaustion or (None, None, None)
+        return Books(
+            enabled=self.enabled,
+            balance=self.balance,
+            purchased=self.purchased,
+            spent=self.spent,
+            texts=self.texts,
+            metered=self.metered,
+            exhaustions=self.exhaustions,
+            reason=reason,
+            remaining=remaining,
+            required=required,
+        )
+
+
+@dataclass
+class Workshop:
+    """What all runs share: an event loop, a database, and a tally of what happened."""
+
+    runner: asyncio.Runner
+    database: Database
+    writer: SendWriter
+    runs: int = 0
+    happened: Counter[str] = field(default_factory=Counter)
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        return self.runner.run(work)
+
+
+@dataclass
+class Purchase:
+    id: int
+    amount: int
+    key: str | None = None
+    is_removed: bool = False
+
+
+class CreditHistory(RuleBasedStateMachine):
+    def __init__(self, workshop: Workshop) -> None:
+        super().__init__()
+        self.workshop = workshop
+        self.model = Model()
+        self.purchases: list[Purchase] = []
+        self.keyed_texts: list[tuple[str, int]] = []
+        self.team: Team = workshop.run(make_team(workshop.database))
+
+    def happened(self, what: str) -> None:
+        self.workshop.happened[what] += 1
+
+    @initialize(amount=st.integers(0, 5), enabled=st.booleans())
+    def begin(self, amount: int, enabled: bool) -> None:
+        if amount:
+            self.add(amount, is_keyed=False)
+        if enabled:
+            self.switch(enabled=True)
+
+    @rule(amount=amounts, is_keyed=st.booleans())
+    def add(self, amount: int, is_keyed: bool) -> None:
+        self.happened("add")
+        key = f"{self.team.id}-{len(self.purchases)}" if is_keyed else None
+        purchase_id = self.workshop.run(add(self.workshop.database, self.team, amount, key=key))
+        assert purchase_id not in {purchase.id for purchase in self.purchases}
+        self.purchases.append(Purchase(purchase_id, amount, key))
+        self.model.add(amount)
+
+    @precondition(lambda self: any(purchase.key for purchase in self.purchases))
+    @rule(choice=choices, is_changed=st.booleans())
+    def add_again(self, choice: int, is_changed: bool) -> None:
+        self.happened("add_again")
+        keyed = [purchase for purchase in self.purchases if purchase.key]
+        purchase = keyed[choice % len(keyed)]
+        again = add(
+            self.workshop.database, self.team, purchase.amount + is_changed, key=purchase.key
+        )
+        if is_changed:
+            with pytest.raises(InvalidInput):
+                self.workshop.run(again)
+        else:
+            assert self.workshop.run(again) == purchase.id
+
+    @precondition(lambda self: any(not purchase.is_removed for purchase in self.purchases))
+    @rule(choice=choices)
+    def remove(self, choice: int) -> None:
+        self.happened("remove")
+        kept = [purchase for purchase in self.purchases if not purchase.is_removed]
+        purchase = kept[choice % len(kept)]
+        self.workshop.run(self._remove(purchase))
+        purchase.is_removed = True
+        self.model.remove(purchase.amount)
+
+    @precondition(lambda self: any(purchase.is_removed for purchase in self.purchases))
+    @rule(choice=choices)
+    def remove_again(self, choice: int) -> None:
+        self.happened("remove_again")
+        removed = [purchase for purchase in self.purchases if purchase.is_removed]
+        with pytest.raises(PurchaseAlreadyRemoved):
+            self.workshop.run(self._remove(removed[choice % len(removed)]))
+
+    async def _remove(self, purchase: Purchase) -> None:
+        async with self.workshop.database.sessions() as session, session.begin():
+            await remove_credit_purchase(session, self.team.superadmin, purchase_id=purchase.id)
+
+    @rule(cost=costs, is_keyed=st.sampled_from([True, True, False]))
+    def text(self, cost: int, is_keyed: bool) -> None:
+        self.happened("text")
+        key = f"{self.team.id}-{self.model.texts}" if is_keyed else None
+        if self.model.text(cost):
+            assert self._text(cost, key) == self.team.contact_ids[0]
+            if key:
+                self.keyed_texts.append((key, cost))
+        else:
+            self._refused(cost, key)
+
+    @precondition(lambda self: self.keyed_texts)
+    @rule(choice=choices, is_changed=st.booleans())
+    def text_again(self, choice: int, is_changed: bool) -> None:
+        self.happened("text_again")
+        key, cost = self.keyed_texts[choice % len(self.keyed_texts)]
+        if is_changed:
+            with pytest.raises(InvalidInput):
+                self._text(cost + 1, key)
+        else:
+            assert self._text(cost, key) == self.team.contact_ids[0]
+
+    @precondition(lambda self: self.model.enabled)
+    @rule(more=costs)
+    def text_beyond_the_balance(self, more: int) -> None:
+        self.happened("text_beyond_the_balance")
+        cost = max(self.model.balance, 0) + more
+        if cost > 10:  # longer than a text may be
+            return
+        assert not self.model.text(cost)
+        self._refused(cost, None)
+
+    def _text(self, cost: int, key: str | None) -> int:
+        texter, writer = self.team.texter, self.workshop.writer
+        draft = make_draft(
+            texter,
+            contact_id=self.team.contact_ids[0],
+            assignment_id=self.team.assignment_id,
+            text=of_cost(cost),
+            key=key,
+        )
+        return self.workshop.run(send_message(writer, SETTINGS, texter, draft))
+
+    def _refused(self, cost: int, key: str | None) -> None:
+        with pytest.raises(InsufficientCredits) as caught:
+            self._text(cost, key)
+        assert caught.value.extensions["requiredCredits"] == cost
+        self.happened("refused for good" if self.model.balance <= 0 else "refused as too long")
+
+    @rule(cost=costs)
+    def confirm_opt_out(self, cost: int) -> None:
+        self.happened("confirm_opt_out")
+        self.workshop.run(self._confirm(cost))
+        assert self.model.text(cost, forced=True)
+
+    async def _confirm(self, cost: int) -> None:
+        async with self.workshop.database.pool.connection() as connection:
+            [written] = await write_sends(
+                connection, [make_send(self.team, cost=cost, forced=True)]
+            )
+        assert written.outcome == "ACCEPTED"
+
+    @rule(enabled=st.sampled_from([True, True, False]))
+    def switch(self, enabled: bool) -> None:
+        self.happened("switch")
+        if self.model.enabled and not enabled and self.model.exhaustion:
+            self.happened("turned off while exhausted")
+        self.workshop.run(switch(self.workshop.database, self.team, enabled=enabled))
+        self.model.switch(enabled)
+
+    @invariant()
+    def books_agree(self) -> None:
+        database, team = self.workshop.database, self.team
+        found = self.workshop.run(books(database, team.id, everybodys=False))
+        assert found == self.model.books()
+        if found.balance < 0:
+            self.happened("below zero")
+
+    def teardown(self) -> None:
+        self.workshop.runs += 1
+
+
+async def verify(database: Database) -> None:
+    async with database.sessions() as session:
+        verification = await verify_credits(session)
+    assert verification.teams >= RUNS and verification.drifts == []
+
+
+@pytest.fixture
+def workshop(database_url: str) -> Iterator[Workshop]:
+    with asyncio.Runner() as runner:
+        stack = AsyncExitStack()
+        database = runner.run(stack.enter_async_context(open_database(database_url)))
+        try:
+            yield Workshop(runner, database, SendWriter(database.pool, SETTINGS))
+        finally:
+            runner.run(stack.aclose())
+
+
+def test_every_history_ends_in_the_books_that_were_decided(workshop: Workshop) -> None:
+    run_state_machine_as_test(
+        partial(CreditHistory, workshop),  # type: ignore[arg-type]  # any callable will do
+        settings=settings(
+            max_examples=RUNS,
+            stateful_step_count=STEPS,
+            deadline=None,
+            suppress_health_check=[HealthCheck.too_slow],
+            print_blob=True,
+        ),
+    )
+    assert workshop.runs >= RUNS
+    workshop.run(verify(workshop.database))
+    seldom = {what for what in EXPECTED if workshop.happened[what] < FEWEST}
+    assert not seldom, workshop.happened
