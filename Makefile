@@ -15,10 +15,10 @@ run: .venv/server graphiql ## Set up everything and serve on http://127.0.0.1:80
 	@exec $(BIN)/python -m server serve --migrate --worker
 
 test: .venv/dev checks ## Set up everything and run all checks
-	$(PYTEST) -n 2 -m "not long"
+	$(PYTEST) -n 2 --dist worksteal -m "not long"
 
 test-all: .venv/dev checks ## The same with the long tests
-	$(PYTEST) -n 2
+	$(PYTEST) -n 2 --dist worksteal
 
 checks: .venv/dev
 	$(BIN)/ruff check .

@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import httpx2
@@ -22,8 +23,16 @@ from services.sessions import start_session
 from services.settings import Settings, load_settings
 from tests.api import Api
 
+MakeDatabase = Callable[[str | None], AbstractContextManager[str]]
+
 SECRET = "a-secret-for-the-tests"
-UNSAFE_BUT_FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+UNSAFE_BUT_FAST = {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+}
 
 
 @pytest.fixture(scope="session")
@@ -36,53 +45,53 @@ def postgres() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def make_database(postgres: str) -> Iterator[Callable[[str | None], str]]:
-    """Makes a database from a template, or an empty one; returns its URL."""
+def make_database(postgres: str) -> Iterator[MakeDatabase]:
+    """Makes a database from a template, or an empty one, for as long as the block lasts."""
     numbers = itertools.count(1)
     with psycopg.connect(postgres, autocommit=True) as connection:
 
-        def make(template: str | None) -> str:
+        @contextmanager
+        def make(template: str | None) -> Iterator[str]:
             name = f"test_{next(numbers)}"
             source = make_url(template).database if template else "template0"
-            connection.execute(f'create database {name} template "{source}" strategy wal_log')
-            return make_url(postgres).set(database=name).render_as_string(hide_password=False)
+            connection.execute(f'create database {name} template "{source}" strategy file_copy')
+            yield make_url(postgres).set(database=name).render_as_string(hide_password=False)
+            connection.execute(f"drop database {name} with (force)")
 
         yield make
 
 
 @pytest.fixture(scope="session")
-def template(make_database: Callable[[str | None], str]) -> str:
+def template(make_database: MakeDatabase) -> Iterator[str]:
     """A migrated database without rows."""
-    url = make_database(None)
-    upgrade(url)
-    return url
+    with make_database(None) as url:
+        upgrade(url)
+        yield url
 
 
 @pytest.fixture(scope="session")
-def demo_template(make_database: Callable[[str | None], str], template: str) -> str:
+def demo_template(make_database: MakeDatabase, template: str) -> Iterator[str]:
     """A migrated database with the demo data."""
-    url = make_database(template)
+    with make_database(template) as url:
+        asyncio.run(_fill(url))
+        yield url
 
-    async def fill() -> None:
-        async with (
-            open_database(url) as database,
-            database.sessions() as session,
-            session.begin(),
-        ):
-            await demo.seed(session, load_settings())
 
-    asyncio.run(fill())
-    return url
+async def _fill(url: str) -> None:
+    async with open_database(url) as database, database.sessions.begin() as session:
+        await demo.seed(session, load_settings())
 
 
 @pytest.fixture
-def database_url(make_database: Callable[[str | None], str], template: str) -> str:
-    return make_database(template)
+def database_url(make_database: MakeDatabase, template: str) -> Iterator[str]:
+    with make_database(template) as url:
+        yield url
 
 
 @pytest.fixture
-def demo_url(make_database: Callable[[str | None], str], demo_template: str) -> str:
-    return make_database(demo_template)
+def demo_url(make_database: MakeDatabase, demo_template: str) -> Iterator[str]:
+    with make_database(demo_template) as url:
+        yield url
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from models.credits import CreditPurchase
+from models.credits import CreditAccount, CreditPurchase
 from models.database import Database, open_database
 from services.access import Actor, Role
 from services.credits import add_credits, remove_credit_purchase, set_credits_enabled
@@ -43,7 +43,8 @@ MOST = 1_000_000
 TOO_MUCH = f"The amount must be a whole number from 1 to {MOST:,}."
 LOCK_ACCOUNT = "select from credit_account where team_id = %(team)s for update"
 SET_UP_MAILS = """
-select team_id from credit_switch where enabled and remaining <= 0 and notices_made_at is null
+select team_id, remaining from credit_switch
+where enabled and remaining <= 0 and notices_made_at is null
 """
 
 
@@ -391,23 +392,24 @@ async def test_switching_an_unknown_team_is_not_found(database: Database, team: 
 
 
 @pytest.mark.parametrize(
-    ("bought", "removed", "wants_mail"),
-    [(0, False, True), (1, False, False), (300, True, True)],
-    ids=["nothing", "something", "below-zero"],
+    ("bought", "spent", "is_removed", "remaining"),
+    [(0, 0, False, 0), (3, 2, False, 1), (3, 3, False, 0), (3, 2, True, -2)],
+    ids=["never-bought", "something-left", "used-up", "below-zero"],
 )
 async def test_set_up_mail_is_wanted_only_if_nothing_remains(
-    database: Database, team: Team, bought: int, removed: bool, wants_mail: bool
+    database: Database, team: Team, bought: int, spent: int, is_removed: bool, remaining: int
 ) -> None:
     if bought:
         purchase_id = await add(database, team, bought)
-        if removed:
-            await switch(database, team, enabled=True)
-            await send(database, make_send(team, cost=200))
-            await switch(database, team, enabled=False)
+        await switch(database, team, enabled=True)
+        assert await send(database, make_send(team, cost=spent)) == ["ACCEPTED"]
+        await switch(database, team, enabled=False)
+        if is_removed:
             await remove(database, team.superadmin, purchase_id)
     assert await rows(database, SET_UP_MAILS) == []
     await switch(database, team, enabled=True)
-    assert len(await rows(database, SET_UP_MAILS)) == wants_mail
+    wanted = [(team.id, remaining)] if remaining <= 0 else []
+    assert await rows(database, SET_UP_MAILS) == wanted
 
 
 @pytest.mark.parametrize("enabled", [True, False])
@@ -627,6 +629,16 @@ async def test_key_is_free_again_when_the_first_addition_fails(
         await transaction.rollback()
     assert (await second).amount == 10
     assert (await books(database, team.id)).balance == 11
+
+
+async def test_balance_read_earlier_in_the_session_is_not_trusted(database: Database) -> None:
+    team = await make_team(database, credits=5)
+    async with database.sessions() as session, session.begin():
+        account = await session.get_one(CreditAccount, team.id)
+        assert await send(database, make_send(team, cost=2)) == ["ACCEPTED"]
+        await add_credits(session, SETTINGS, team.superadmin, team_id=team.id, amount=10)
+        assert account.balance == 13
+    assert (await books(database, team.id)).balance == 13
 
 
 async def test_first_additions_race_for_the_account(

@@ -1,7 +1,5 @@
 """Migrations: on an empty database, and on one that already has Spoke's tables."""
 
-from collections.abc import Callable
-
 import psycopg
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -14,8 +12,6 @@ from sqlalchemy.pool import NullPool
 from models import campaigns, contacts, credits, messages, notices, organizations, users
 from models.base import Base
 from models.migrations import VERSION_TABLE, downgrade, heads, upgrade
-
-MakeDatabase = Callable[[str | None], str]
 
 MODEL_MODULES = (campaigns, contacts, credits, messages, notices, organizations, users)
 OURS = {
@@ -78,15 +74,14 @@ def revisions(url: str) -> set[str]:
 
 
 @pytest.fixture
-def installed_spoke(make_database: MakeDatabase, template: str) -> str:
+def installed_spoke(database_url: str) -> str:
     """A database as an installed Spoke has it: its tables, and a table that we know nothing of."""
-    url = make_database(template)
-    downgrade(url)
-    with psycopg.connect(url) as connection:
+    downgrade(database_url)
+    with psycopg.connect(database_url) as connection:
         connection.execute(f"drop table {VERSION_TABLE}")
         connection.execute("create table knex_migrations (id serial primary key, name text)")
         connection.execute("insert into organization (name) values ('Installed before us')")
-    return url
+    return database_url
 
 
 def test_the_migrated_database_is_what_the_models_say(database_url: str) -> None:

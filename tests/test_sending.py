@@ -1,6 +1,5 @@
 import asyncio
 import itertools
-import time
 from collections.abc import AsyncIterator, Awaitable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -54,12 +53,14 @@ from tests.world import (
     switch,
     until_waiting,
     value,
+    with_setting,
 )
 
 LOCK_ACCOUNT = "select from credit_account where team_id = %(team)s for update"
 LOCK_CONTACT = "select from campaign_contact where id = %(contact)s for update"
 UNASSIGN = "update campaign_contact set assignment_id = null"
 KEY_OF_ANOTHER = "This idempotency key was used for another text or contact."
+GENEROUS_SECONDS = 10
 NOBODY = Actor(0, "", is_superadmin=False)
 
 
@@ -72,11 +73,15 @@ async def send(
     settings: Settings | None = None,
     **draft: Any,
 ) -> int:
-    """To the team's first contact by its texter, unless said otherwise."""
+    """To the team's first contact by its texter, unless said otherwise.
+
+    Whatever is locked meanwhile, the answer must come.
+    """
     settings, actor = settings or SETTINGS, actor or team.texter
     wish = {"contact_id": team.contact_ids[0], "assignment_id": team.assignment_id} | draft
     writer = SendWriter(database.pool, settings)
-    return await send_message(writer, settings, actor, make_draft(actor, text=text, **wish))
+    async with asyncio.timeout(GENEROUS_SECONDS):
+        return await send_message(writer, settings, actor, make_draft(actor, text=text, **wish))
 
 
 async def assert_refused(
@@ -1029,12 +1034,10 @@ async def test_contact_that_stays_locked_is_a_conflict_and_delays_nobody_else(
 ) -> None:
     team = await make_team(database, contacts=2, credits=2)
     async with holding(database, LOCK_CONTACT, **team.names):
-        began = time.monotonic()
         locked = asyncio.create_task(send(database, team))
         assert await send(database, team, contact_id=team.contact_ids[1]) == team.contact_ids[1]
         assert not locked.done()
         await assert_refused(database, locked, Conflict, code="CONFLICT")
-        assert time.monotonic() - began < 10
     assert (await books(database, team.id)).balance == 1
 
 
@@ -1113,7 +1116,7 @@ async def test_cancelled_statement_is_run_again(database: Database) -> None:
 
 async def test_lock_time_outs_end_in_a_conflict(database: Database, database_url: str) -> None:
     team = await make_team(database, credits=5)
-    impatient = f"{database_url}?options=-c%20lock_timeout%3D50ms"
+    impatient = with_setting(database_url, "lock_timeout=50ms")
     async with open_database(impatient) as hurried, holding(database, LOCK_ACCOUNT, **team.names):
         await assert_refused(database, send(hurried, team), Conflict)
 

@@ -502,6 +502,8 @@ async def test_estimate_of_a_campaign(api: Api) -> None:
         ("Hi", 3, 0.1, False): 4,
         ("Hi", 10, 0.1, False): 11,
         ("Hi", 30, 0.1, False): 33,
+        ("Hi", 100, 0.07, False): 107,
+        ("Hi", 100, 1.1, False): 210,
         ("Hi", 3, 1.1, False): 7,
         ("Hi", 1, 0.0001, False): 2,
         ("Hi", 7, 100, False): 707,

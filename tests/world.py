@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 from psycopg.rows import namedtuple_row
 
@@ -195,6 +196,11 @@ def make_send(team: Team, position: int = 0, *, cost: int = 1, **changes: Any) -
     return Send(**fields | changes)
 
 
+def with_setting(url: str, setting: str) -> str:
+    """The URL of the same database, for connections that have PostgreSQL's `name=value` set."""
+    return f"{url}?options={quote(f'-c {setting}')}"
+
+
 async def state(database: Database) -> State:
     """Every row that credits and sending can change, to compare before and after."""
     found: State = {table: [] for table in TABLES}
@@ -217,7 +223,7 @@ async def holding(database: Database, statement: str, **values: Any) -> AsyncIte
 
 async def until_waiting(database: Database, backends: int) -> None:
     """Returns once that many connections wait for a lock."""
-    give_up = time.monotonic() + 30
+    give_up = time.monotonic() + 10
     while (
         waiting := await value(
             database,
