@@ -12,8 +12,8 @@ __all__ = ["CreditStatus", "Encoding", "RequestAutoApprove", "TeamOrder", "UserR
 strawberry.enum(
     CreditStatus,
     description="Whether a team can send. SHORT and EXHAUSTED teams are blocked: pink in lists. "
-    "DISABLED: credits are off, no limit. SHORT: something remains, but a text was refused because "
-    "it cost more. EXHAUSTED: nothing remains, nothing can be sent.",
+    "DISABLED: credits are off, no limit. AVAILABLE: something remains. SHORT: something remains, "
+    "but a text was refused because it cost more. EXHAUSTED: nothing remains, nothing can be sent.",
 )
 strawberry.enum(
     TeamOrder,

@@ -56,5 +56,5 @@ class RootMutation:
     )
     send_message: CampaignContact | None = field(
         messages.send_message,
-        "Sends a text and debits the team, or refuses it and changes nothing.",
+        "Sends a text and debits the team, or says why not and sends nothing.",
     )

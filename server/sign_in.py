@@ -4,13 +4,15 @@ import re
 from collections.abc import Mapping
 from urllib.parse import parse_qsl
 
+import psycopg
+import sqlalchemy.exc
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from server.bodies import BadRequest, JsonResponse, read_body, read_json_object
 from server.resources import Resources, resources_of
 from server.sessions import COOKIE, set_session_cookie, verified_sid
-from services.errors import ServiceError
+from services.errors import ServiceError, ServiceUnavailable
 from services.sessions import end_session, start_session
 from services.users import find_user, require_credentials
 
@@ -25,7 +27,10 @@ async def login_callback(request: Request) -> Response:
     email, password = fields.get("email"), fields.get("password")
     if not isinstance(email, str) or not isinstance(password, str) or not email or not password:
         return _failure("Enter your email and your password.")
-    return await _sign_in(request, email, password, fields.get("nextUrl"))
+    try:
+        return await _sign_in(request, email, password, fields.get("nextUrl"))
+    except (psycopg.OperationalError, sqlalchemy.exc.OperationalError):
+        return _failure(ServiceUnavailable.sentence, 503)
 
 
 async def _sign_in(request: Request, email: str, password: str, next_url: object) -> Response:

@@ -13,13 +13,14 @@ from services.errors import AccountSuspended, InvalidInput, WrongCredentials
 from services.passwords import hash_password, password_matches
 from services.texts import checked
 
+LONGEST_EMAIL = 320
 SHORTEST_PASSWORD = 8
 LONGEST_PASSWORD = 1000
 
 
 async def find_user(session: AsyncSession, *, email: str) -> User | None:
     """Raises InvalidInput."""
-    email = checked(email, "The e-mail", longest=320)
+    email = checked(email, "The e-mail", longest=LONGEST_EMAIL)
     return await session.scalar(select(User).where(User.email == email))
 
 
@@ -47,7 +48,7 @@ async def create_user(
     is_superadmin: bool = False,
 ) -> User:
     """Raises InvalidInput for a short password or an e-mail that is taken."""
-    if "@" not in checked(email, "The e-mail", longest=320):
+    if "@" not in checked(email, "The e-mail", longest=LONGEST_EMAIL):
         raise InvalidInput("That is not an e-mail address.")
     if len(checked(password, "The password", longest=LONGEST_PASSWORD)) < SHORTEST_PASSWORD:
         raise InvalidInput(f"The password must have at least {SHORTEST_PASSWORD} characters.")

@@ -53,7 +53,7 @@ from tests.world import (
     switch,
     until_waiting,
     value,
-    with_setting,
+    with_settings,
 )
 
 LOCK_ACCOUNT = "select from credit_account where team_id = %(team)s for update"
@@ -1116,7 +1116,7 @@ async def test_cancelled_statement_is_run_again(database: Database) -> None:
 
 async def test_lock_time_outs_end_in_a_conflict(database: Database, database_url: str) -> None:
     team = await make_team(database, credits=5)
-    impatient = with_setting(database_url, "lock_timeout=50ms")
+    impatient = with_settings(database_url, "lock_timeout=50ms")
     async with open_database(impatient) as hurried, holding(database, LOCK_ACCOUNT, **team.names):
         await assert_refused(database, send(hurried, team), Conflict)
 

@@ -298,7 +298,7 @@ async def test_signing_in_is_a_redirect_with_a_cookie(
 
 async def test_after_signing_in_one_stays_on_this_server(client: httpx2.AsyncClient) -> None:
     own = "/app/1/todos?next=/app/1&x=2#top"
-    wishes = [own, "//evil", "/\\evil", "https://evil", "evil", None, 5]
+    wishes = [own, "//evil", "/\\evil", "https://evil", None]
     # Browsers leave out blanks within addresses: what remained would be another site, or a header.
     blanks = ["/\t/evil", "/a\r\nSet-Cookie: a=b"]
     responses = await asyncio.gather(
@@ -482,13 +482,17 @@ async def test_passwords_are_checked_without_keeping_a_connection(
 async def test_too_many_attempts_on_one_person(
     client: httpx2.AsyncClient, resources: Resources
 ) -> None:
-    """At once, as a program would: ten are let through, in whatever case the e-mail is written."""
-    guesses = [
-        client.post("/login-callback", json=LOGIN | {"password": f"guess {n}", "email": email})
-        for n, email in enumerate(["texter@example.org", "TEXTER@example.org"] * 6)
-    ]
-    responses = await asyncio.gather(*guesses)
-    assert sorted(response.status_code for response in responses) == [400] * 10 + [429] * 2
+    """Ten are let through, all at once too, and in whatever case the e-mail is written."""
+    for _ in range(8):
+        assert await resources.attempts.allow(email=LOGIN["email"], address="127.0.0.1")
+    emails = ["texter@example.org", "TEXTER@example.org"] * 2
+    responses = await asyncio.gather(
+        *(
+            client.post("/login-callback", json=LOGIN | {"password": f"guess {n}", "email": email})
+            for n, email in enumerate(emails)
+        )
+    )
+    assert sorted(response.status_code for response in responses) == [400, 400, 429, 429]
     refused = next(response for response in responses if response.status_code == 429)
     assert refused.json() == {
         "success": False,

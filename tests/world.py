@@ -196,9 +196,9 @@ def make_send(team: Team, position: int = 0, *, cost: int = 1, **changes: Any) -
     return Send(**fields | changes)
 
 
-def with_setting(url: str, setting: str) -> str:
-    """The URL of the same database, for connections that have PostgreSQL's `name=value` set."""
-    return f"{url}?options={quote(f'-c {setting}')}"
+def with_settings(url: str, *settings: str) -> str:
+    """The URL of the same database, for connections that have PostgreSQL's `name=value`s set."""
+    return f"{url}?options={quote(' '.join(f'-c {setting}' for setting in settings))}"
 
 
 async def state(database: Database) -> State:

@@ -40,7 +40,7 @@ class User:
     )
     memberships: (
         Annotated["OrganizationMembershipPage", strawberry.lazy("schema.types.users")] | None
-    ) = field(users.memberships, "Their memberships, by id.")
+    ) = field(users.memberships, "Their memberships, by id; first: 1 to 1000.")
     organizations: list[LazyOrganization | None] | None = field(
         users.organizations, "The organizations that they are members of."
     )
