@@ -45,6 +45,10 @@ class Send:
     forced: bool = False
 
 
+KEY_INDEX = "outbound_text_key"
+"""The unique index that another send with the same key violates."""
+
+
 class Outcome(StrEnum):
     ACCEPTED = "ACCEPTED"
     INSUFFICIENT = "INSUFFICIENT"
@@ -65,12 +69,17 @@ class Written:
         object.__setattr__(self, "outcome", Outcome(self.outcome))
 
 
-async def write_sends(connection: AsyncConnection, sends: Sequence[Send]) -> list[Written]:
-    """One result for each send, in the same order. A contact may appear once in `sends`."""
+async def write_sends(
+    connection: AsyncConnection, sends: Sequence[Send], *, lock_seconds: float = 10
+) -> list[Written]:
+    """One result for each send, in the same order. A contact may appear once in `sends`.
+
+    Raises LockNotAvailable, with nothing written, where an account is held longer than that.
+    """
     async with connection.cursor(row_factory=class_row(Written)) as cursor:
-        await cursor.execute(
-            _STATEMENT, [orjson.dumps([_row(s) for s in sends]).decode()], prepare=True
-        )
+        sent = orjson.dumps([_row(s) for s in sends]).decode()
+        parameters = {"sends": sent, "lock_timeout": f"{round(lock_seconds * 1000)}ms"}
+        await cursor.execute(_STATEMENT, parameters, prepare=True)
         return await cursor.fetchall()
 
 
@@ -80,7 +89,7 @@ def _row(send: Send) -> dict[str, Any]:
 
 _STATEMENT = """
 with send as materialized (
-  select * from rows from (json_to_recordset(%s::json) as (
+  select * from rows from (json_to_recordset(%(sends)s::json) as (
     team_id int, contact_id int, contact_assignment_id int, assignment_id int, user_id int,
     contact_number text, text text, cost int, segments smallint, media smallint,
     send_before timestamptz, version_hash text, campaign_variable_ids int[],
@@ -95,6 +104,7 @@ with send as materialized (
 account as materialized (
   select team_id, balance, enabled from credit_account
   where team_id in (select team_id from send)
+    and (select set_config('lock_timeout', %(lock_timeout)s, true)) is not null
   order by team_id
   for update
 ),

@@ -1,9 +1,16 @@
-"""Writes sends, each in a transaction of its own, and says truthfully what became of them."""
+"""Group commit: sends that arrive while a transaction is under way share the next one.
+
+An idle server writes a batch of one at once, so nothing waits for company. One transaction at a
+time serves all teams; a team whose account somebody holds gets a lane of its own, where it delays
+only itself.
+"""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any, TypeVar
 
 import psycopg
 from psycopg import AsyncConnection
@@ -11,12 +18,59 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from services.errors import Conflict, OutcomeUnknown, ServiceUnavailable
 from services.send_facts import Facts, Question, read_facts
-from services.send_statement import Outcome, Send, Written, write_sends
+from services.send_statement import KEY_INDEX, Outcome, Send, Written, write_sends
 from services.settings import Settings
+from services.shared_reads import SharedReads
 
+MOST_IN_A_BATCH = 256
 ATTEMPTS = 3
 ROLLED_BACK_CLASSES = ("40", "55", "57014")
 """SQLSTATEs of deadlocks, lock time-outs and cancelled statements: nothing was written."""
+COMMON_LOCK_SECONDS = 0.2
+"""How long an account may be held before its team gets a lane of its own."""
+OWN_LOCK_SECONDS = 1.0
+MOST_TRIES = 3
+_CLOSE = "update campaign_contact set message_status = 'closed' where id = %s"
+
+Result = TypeVar("Result")
+
+
+@dataclass(eq=False, slots=True)
+class _Waiting:
+    send: Send
+    written: asyncio.Future[Written]
+    tries: int = 0
+
+    def settle(self, written: Written | Exception) -> None:
+        if self.written.done():  # the caller has gone; what was written stays
+            return
+        if isinstance(written, Exception):
+            self.written.set_exception(written)
+        else:
+            self.written.set_result(written)
+
+
+@dataclass(eq=False, slots=True)
+class _Lane:
+    """Sends that share transactions, in their order of arrival."""
+
+    lock_seconds: float
+    waiting: list[_Waiting] = field(default_factory=list)
+    is_running: bool = False
+
+    def take(self) -> list[_Waiting]:
+        """The next batch: a contact at most once, since the statement locks each only once."""
+        batch: list[_Waiting] = []
+        rest: list[_Waiting] = []
+        contacts: set[int] = set()
+        for one in self.waiting:
+            if len(batch) < MOST_IN_A_BATCH and one.send.contact_id not in contacts:
+                contacts.add(one.send.contact_id)
+                batch.append(one)
+            else:
+                rest.append(one)
+        self.waiting = rest
+        return batch
 
 
 class SendWriter:
@@ -25,67 +79,150 @@ class SendWriter:
 
     def __init__(self, pool: AsyncConnectionPool[AsyncConnection], settings: Settings) -> None:
         self._pool = pool
-        self._settings = settings
-        self._running: set[asyncio.Task[Written]] = set()
+        self._facts = SharedReads(pool, partial(read_facts, settings=settings))
+        self._common = _Lane(COMMON_LOCK_SECONDS)
+        self._own: dict[int, _Lane] = {}
+        # Some connections stay free for the common lane and for reading.
+        self._own_connections = asyncio.Semaphore(max(1, pool.max_size - 2))
+        self._running: set[asyncio.Task[None]] = set()
 
     async def facts(self, question: Question) -> Facts:
         """Raises ServiceUnavailable when the database can't be reached."""
-        async with self._connection() as connection:
-            [facts] = await read_facts(connection, [question], self._settings)
-            return facts
+        return await self._facts.ask(question)
 
     async def close_contact(self, contact_id: int) -> None:
         """Raises ServiceUnavailable."""
-        async with self._connection() as connection:
-            await connection.execute(
-                "update campaign_contact set message_status = 'closed' where id = %s", [contact_id]
-            )
-
-    @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[AsyncConnection]:
         try:
             async with self._pool.connection() as connection:
-                yield connection
+                await connection.execute(_CLOSE, [contact_id])
         except psycopg.OperationalError as error:
             raise ServiceUnavailable from error
 
     async def write(self, send: Send, *, campaign_id: int) -> Written:
         """Raises ServiceUnavailable and Conflict when nothing was written, OutcomeUnknown when the
         connection broke without an answer."""
-        task = asyncio.create_task(self._write(send, campaign_id))
-        self._running.add(task)
-        task.add_done_callback(self._running.discard)
-        return await asyncio.shield(task)
+        waiting = _Waiting(send, asyncio.get_running_loop().create_future())
+        if send.assignment_id is None:
+            self._start(self._write_unassigned(waiting, campaign_id))
+        else:
+            self._enqueue(self._own.get(send.team_id, self._common), [waiting])
+        return await waiting.written
 
     async def drain(self) -> None:
         """Waits for what is being written."""
-        await asyncio.gather(*self._running, return_exceptions=True)
+        while self._running:
+            await asyncio.wait(self._running)
 
-    async def _write(self, send: Send, campaign_id: int) -> Written:
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+
+    def _enqueue(self, lane: _Lane, waiting: Iterable[_Waiting]) -> None:
+        lane.waiting.extend(waiting)
+        if not lane.is_running:
+            lane.is_running = True
+            self._start(self._run(lane))
+
+    async def _run(self, lane: _Lane) -> None:
+        while batch := lane.take():
+            await self._write_batch(lane, batch)
+        lane.is_running = False
+        self._own = {team: own for team, own in self._own.items() if own is not lane}
+
+    async def _write_batch(self, lane: _Lane, batch: list[_Waiting]) -> None:
+        try:
+            written = await self._written(lane, [one.send for one in batch])
+        except psycopg.errors.LockNotAvailable:
+            self._separate(batch)
+        except (psycopg.DataError, psycopg.IntegrityError) as error:
+            await self._write_singly(lane, batch, error)
+        except Exception as error:
+            for one in batch:
+                one.settle(error)
+        else:
+            self._hand_out(lane, batch, written)
+
+    def _hand_out(self, lane: _Lane, batch: list[_Waiting], written: list[Written]) -> None:
+        """What a bigger one hid goes into the next batch, before those that came later."""
+        hidden = []
+        for one, result in zip(batch, written, strict=True):
+            if result.outcome is Outcome.NEXT_BATCH:
+                hidden.append(one)
+            else:
+                one.settle(result)
+        lane.waiting[:0] = hidden
+
+    async def _write_singly(self, lane: _Lane, batch: list[_Waiting], error: psycopg.Error) -> None:
+        """One bad row must not fail its neighbours."""
+        if len(batch) == 1:
+            batch[0].settle(_result_of(error))
+            return
+        for one in batch:
+            await self._write_batch(lane, [one])
+
+    def _separate(self, batch: list[_Waiting]) -> None:
+        """Somebody holds the account of one of these teams. Each goes on in a lane of its own."""
+        for one in batch:
+            one.tries += 1
+            if one.tries > MOST_TRIES:
+                one.settle(Conflict())
+            else:
+                lane = self._own.setdefault(one.send.team_id, _Lane(OWN_LOCK_SECONDS))
+                self._enqueue(lane, [one])
+
+    async def _written(self, lane: _Lane, sends: list[Send]) -> list[Written]:
+        async def write(connection: AsyncConnection) -> list[Written]:
+            return await write_sends(connection, sends, lock_seconds=lane.lock_seconds)
+
+        async with nullcontext() if lane is self._common else self._own_connections:
+            return await self._committed(write)
+
+    async def _write_unassigned(self, waiting: _Waiting, campaign_id: int) -> None:
+        """In a transaction of its own, which finds or makes the sender's assignment first."""
+
+        async def write(connection: AsyncConnection) -> Written:
+            return await _write_with_assignment(connection, waiting.send, campaign_id)
+
+        try:
+            waiting.settle(await self._committed(write))
+        except psycopg.errors.LockNotAvailable:
+            waiting.settle(Conflict())
+        except Exception as error:
+            waiting.settle(_result_of(error))
+
+    async def _committed(self, write: Callable[[AsyncConnection], Awaitable[Result]]) -> Result:
+        """Runs the work again where it was certainly rolled back by no fault of its own."""
         for _ in range(ATTEMPTS):
             try:
                 async with self._pool.connection() as connection:
-                    if send.assignment_id is None:
-                        return await _write_unassigned(connection, send, campaign_id)
-                    [written] = await write_sends(connection, [send])
-                    return written
+                    return await write(connection)
             except PoolTimeout as error:
                 raise ServiceUnavailable from error
-            except psycopg.errors.UniqueViolation:
-                # Another request with this key was faster: the facts know it by now.
-                return Written(Outcome.LOOK_AGAIN, None, 0)
+            except psycopg.errors.LockNotAvailable:
+                raise
             except psycopg.OperationalError as error:
                 if not (error.sqlstate or "").startswith(ROLLED_BACK_CLASSES):
                     raise OutcomeUnknown from error
         raise Conflict
 
 
-async def _write_unassigned(connection: AsyncConnection, send: Send, campaign_id: int) -> Written:
+def _result_of(error: Exception) -> Written | Exception:
+    """A key that another request has just used is looked at again: the facts know it by now."""
+    if isinstance(error, psycopg.IntegrityError) and error.diag.constraint_name == KEY_INDEX:
+        return Written(Outcome.LOOK_AGAIN, None, 0)
+    return error
+
+
+async def _write_with_assignment(
+    connection: AsyncConnection, send: Send, campaign_id: int
+) -> Written:
     """Finds or makes the sender's assignment for the message. A refusal leaves none behind."""
     async with connection.transaction():
         made = await _make_assignment(connection, send.user_id, campaign_id)
         assignment_id = made or await _find_assignment(connection, send.user_id, campaign_id)
-        [written] = await write_sends(connection, [replace(send, assignment_id=assignment_id)])
+        sends = [replace(send, assignment_id=assignment_id)]
+        [written] = await write_sends(connection, sends, lock_seconds=OWN_LOCK_SECONDS)
         if made and written.outcome is not Outcome.ACCEPTED:
             await connection.execute("delete from assignment where id = %s", [made])
         return written

@@ -1,0 +1,75 @@
+"""Questions of many requests, answered by one statement."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Generic, TypeVar
+
+import psycopg
+from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool
+
+from services.errors import ServiceUnavailable
+
+Question = TypeVar("Question")
+Answer = TypeVar("Answer")
+Read = Callable[[AsyncConnection, Sequence[Question]], Awaitable[Sequence[Answer]]]
+
+MOST_AT_ONCE = 256
+
+
+class SharedReads(Generic[Question, Answer]):
+    """What is asked while a statement is under way goes into the next one. A question that comes
+    alone is asked at once. Nothing is remembered: each answer is as new as its statement."""
+
+    def __init__(
+        self, pool: AsyncConnectionPool[AsyncConnection], read: Read[Question, Answer]
+    ) -> None:
+        self._pool = pool
+        self._read = read
+        self._waiting: list[tuple[Question, asyncio.Future[Answer]]] = []
+        self._asking: asyncio.Task[None] | None = None
+
+    async def ask(self, question: Question) -> Answer:
+        """Raises ServiceUnavailable when the database can't be reached."""
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._waiting.append((question, answer))
+        if self._asking is None:
+            self._asking = asyncio.create_task(self._ask_all())
+        return await answer
+
+    async def _ask_all(self) -> None:
+        while self._waiting:
+            batch, self._waiting = self._waiting[:MOST_AT_ONCE], self._waiting[MOST_AT_ONCE:]
+            await self._settle(batch)
+        self._asking = None
+
+    async def _settle(self, batch: list[tuple[Question, asyncio.Future[Answer]]]) -> None:
+        try:
+            async with self._pool.connection() as connection:
+                answers = await self._read(connection, [question for question, _ in batch])
+        except psycopg.DataError as error:
+            await self._settle_singly(batch, error)
+        except Exception as error:
+            _fail(batch, error)
+        else:
+            for (_, waiting), answer in zip(batch, answers, strict=True):
+                if not waiting.done():  # the asker may have gone
+                    waiting.set_result(answer)
+
+    async def _settle_singly(
+        self, batch: list[tuple[Question, asyncio.Future[Answer]]], error: Exception
+    ) -> None:
+        """One bad question must not fail its neighbours."""
+        if len(batch) == 1:
+            _fail(batch, error)
+        else:
+            for one in batch:
+                await self._settle([one])
+
+
+def _fail(batch: list[tuple[Question, asyncio.Future[Answer]]], error: Exception) -> None:
+    for _, waiting in batch:
+        if not waiting.done():
+            refusal = ServiceUnavailable() if isinstance(error, psycopg.OperationalError) else error
+            refusal.__cause__ = error if refusal is not error else error.__cause__
+            waiting.set_exception(refusal)
