@@ -43,6 +43,7 @@ def create_app(settings: Settings, *, url: str, secret: str) -> Starlette:
         middleware=[Middleware(RequestLog, spoke_version=settings.spoke_version)],
         exception_handlers={
             HTTPException: _refused,
+            ServiceUnavailable: _unavailable,
             psycopg.OperationalError: _unavailable,
             sqlalchemy.exc.OperationalError: _unavailable,
         },

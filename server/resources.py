@@ -10,8 +10,11 @@ from starlette.requests import HTTPConnection
 
 from models.database import Database, open_database
 from server.attempts import Attempts
+from services.access import Actor
 from services.send_writer import SendWriter
+from services.sessions import actors_of_sessions, actors_of_tokens
 from services.settings import Settings
+from services.shared_reads import SharedReads
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +23,8 @@ class Resources:
     secret: str
     database: Database
     writer: SendWriter
+    sessions: SharedReads[str, Actor | None]
+    tokens: SharedReads[str, Actor | None]
     attempts: Attempts
 
 
@@ -30,7 +35,15 @@ async def open_resources(settings: Settings, url: str, secret: str) -> AsyncIter
     ) as database:
         writer = SendWriter(database.pool, settings)
         try:
-            yield Resources(settings, secret, database, writer, Attempts())
+            yield Resources(
+                settings=settings,
+                secret=secret,
+                database=database,
+                writer=writer,
+                sessions=SharedReads(database.pool, actors_of_sessions),
+                tokens=SharedReads(database.pool, actors_of_tokens),
+                attempts=Attempts(),
+            )
         finally:
             await writer.drain()
 

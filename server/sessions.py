@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from server.resources import Resources
 from services.access import Actor
-from services.sessions import LIFETIME, actor_of_session, actor_of_token
+from services.sessions import LIFETIME
 
 COOKIE = "connect.sid"
 _BEARER = "bearer "
@@ -36,9 +36,9 @@ async def signed_in(connection: HTTPConnection, resources: Resources) -> Actor |
     authorization = connection.headers.get("authorization", "")
     if authorization[: len(_BEARER)].lower() == _BEARER:
         token = authorization[len(_BEARER) :].strip()
-        return await actor_of_token(resources.database.pool, token)
+        return await resources.tokens.ask(token)
     sid = verified_sid(connection, resources.secret)
-    return await actor_of_session(resources.database.pool, sid) if sid else None
+    return await resources.sessions.ask(sid) if sid else None
 
 
 def set_session_cookie(response: Response, sid: str, resources: Resources) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import secrets
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import orjson
@@ -21,24 +22,29 @@ TOKEN_PREFIX = "spoke_"
 Pool = AsyncConnectionPool[AsyncConnection]
 
 
-async def actor_of_session(pool: Pool, sid: str) -> Actor | None:
-    """The person of a session that hasn't expired, unless suspended. One statement.
+async def actors_of_sessions(
+    connection: AsyncConnection, sids: Sequence[str]
+) -> list[Actor | None]:
+    """For each session its person, unless it has expired or they are suspended. One statement.
 
-    The session's 30 days start anew, at most once an hour.
+    A session's 30 days start anew, at most once an hour.
     """
-    return await _one_actor(pool, _BY_SESSION, sid)
+    return await _actors(connection, _BY_SESSION, sids)
 
 
-async def actor_of_token(pool: Pool, token: str) -> Actor | None:
-    """The person for whom a script acts, unless suspended or the token was revoked."""
-    return await _one_actor(pool, _BY_TOKEN, _hash(token))
+async def actors_of_tokens(
+    connection: AsyncConnection, tokens: Sequence[str]
+) -> list[Actor | None]:
+    """For each token the person for whom a script acts, unless suspended or it was revoked."""
+    return await _actors(connection, _BY_TOKEN, [_hash(token) for token in tokens])
 
 
-async def _one_actor(pool: Pool, statement: str, key: str | bytes) -> Actor | None:
-    async with pool.connection() as connection:
-        cursor = await connection.execute(statement, {"key": key}, prepare=True)
-        row = await cursor.fetchone()
-    return Actor(user_id=row[0], name=row[1], is_superadmin=row[2]) if row else None
+async def _actors(
+    connection: AsyncConnection, statement: str, keys: Sequence[str] | Sequence[bytes]
+) -> list[Actor | None]:
+    cursor = await connection.execute(statement, {"keys": list(keys)}, prepare=True)
+    found = {row[0]: Actor(*row[1:]) for row in await cursor.fetchall()}
+    return [found.get(key) for key in keys]
 
 
 async def start_session(pool: Pool, user_id: int, *, secure: bool) -> str:
@@ -113,7 +119,7 @@ _PERSON = """u.id, trim(u.first_name || ' ' || u.last_name), coalesce(u.is_super
 
 _BY_SESSION = f"""
 with session as (
-  select sid, user_id, expire from user_session where sid = %(key)s and expire > now()
+  select sid, user_id, expire from user_session where sid = any(%(keys)s) and expire > now()
 ),
 extended as (
   update user_session s
@@ -123,10 +129,10 @@ extended as (
   from session
   where s.sid = session.sid and session.expire < now() + interval '30 days' - interval '1 hour'
 )
-select {_PERSON} from session s join "user" u on u.id = s.user_id where not u.is_suspended
+select s.sid, {_PERSON} from session s join "user" u on u.id = s.user_id where not u.is_suspended
 """
 
 _BY_TOKEN = f"""
-select {_PERSON} from api_token t join "user" u on u.id = t.user_id
-where t.token_hash = %(key)s and t.revoked_at is null and not u.is_suspended
+select t.token_hash, {_PERSON} from api_token t join "user" u on u.id = t.user_id
+where t.token_hash = any(%(keys)s) and t.revoked_at is null and not u.is_suspended
 """
