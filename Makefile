@@ -5,7 +5,7 @@ PYTHON ?= $(shell for p in python3.11 python3 python3.12 python3.13 python3.14; 
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help run test test-all checks schema graphiql requirements clean
+.PHONY: help run test test-all checks bench schema graphiql requirements clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -25,6 +25,10 @@ checks: .venv/dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+bench: .venv/server ## Measure; the figures also go to bench/results
+	$(BIN)/python -m bench.segments
+	$(BIN)/python -m bench.send
 
 schema: .venv/server ## Write schema.graphql from the code
 	$(BIN)/python -m server schema
