@@ -19,7 +19,7 @@ async def contact(info: Info, id: str) -> Any:
 
 
 def messages(root: strawberry.Parent[CampaignContact], info: Info) -> Awaitable[Any]:
-    return info.context.loaders.messages.load(root.id)
+    return info.context.conversations.messages.ask(root.id)
 
 
 def opt_out(root: strawberry.Parent[CampaignContact], info: Info) -> Awaitable[Any]:

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from models.database import Database
 from resolvers.loaders import Loaders
 from services.access import Actor
+from services.conversations import Conversations
 from services.errors import NotAuthenticated, OutcomeUnknown, ServiceError, ServiceUnavailable
 from services.send_writer import SendWriter
 from services.settings import Settings
@@ -31,6 +32,7 @@ class Context:
     settings: Settings
     database: Database
     writer: SendWriter
+    conversations: Conversations
     signed_in: Actor | None
 
     @property

@@ -10,7 +10,6 @@ from strawberry.dataloader import DataLoader
 from models.campaigns import Assignment, Campaign
 from models.contacts import CampaignContact, OptOut
 from models.credits import CreditPurchase
-from models.messages import Message
 from models.organizations import Organization
 from models.users import User
 from services.access import Actor
@@ -21,7 +20,6 @@ from services.contacts import (
     contacts_of_assignments,
     opt_outs_of_contacts,
 )
-from services.messages import messages_of_contacts
 from services.purchases import Wanted, purchases_of_teams
 from services.rows import rows_by_id
 from services.settings import Settings
@@ -69,10 +67,6 @@ class Loaders:
         return self._loader(lambda session, ids: rows_by_id(session, Assignment, ids))
 
     @cached_property
-    def contacts(self) -> DataLoader[int, CampaignContact | None]:
-        return self._loader(lambda session, ids: rows_by_id(session, CampaignContact, ids))
-
-    @cached_property
     def teams(self) -> DataLoader[int, Team | None]:
         """As the actor sees them: their role is part of it."""
         return self._loader(lambda session, ids: teams_by_id(session, self._actor, ids))
@@ -80,10 +74,6 @@ class Loaders:
     @cached_property
     def memberships(self) -> DataLoader[int, list[TeamMembership]]:
         return self._loader(memberships_of_users)
-
-    @cached_property
-    def messages(self) -> DataLoader[int, list[Message]]:
-        return self._loader(messages_of_contacts)
 
     @cached_property
     def opt_outs(self) -> DataLoader[int, OptOut | None]:

@@ -35,4 +35,4 @@ async def send_message(
     )
     contact_id = await sending.send_message(context.writer, context.settings, context.actor, draft)
     context.forget_reads()
-    return await context.loaders.contacts.load(contact_id)
+    return await context.conversations.contacts.ask(contact_id)

@@ -46,7 +46,13 @@ async def graphql(request: Request) -> Response:
 async def _context(request: Request, resources: Resources) -> Context:
     actor = await signed_in(request, resources)
     note(request, user_id=actor.user_id if actor else None)
-    return Context(resources.settings, resources.database, resources.writer, actor)
+    return Context(
+        settings=resources.settings,
+        database=resources.database,
+        writer=resources.writer,
+        conversations=resources.conversations,
+        signed_in=actor,
+    )
 
 
 async def _payload(request: Request) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from starlette.requests import HTTPConnection
 from models.database import Database, open_database
 from server.attempts import Attempts
 from services.access import Actor
+from services.conversations import Conversations
 from services.send_writer import SendWriter
 from services.sessions import actors_of_sessions, actors_of_tokens
 from services.settings import Settings
@@ -23,6 +24,7 @@ class Resources:
     secret: str
     database: Database
     writer: SendWriter
+    conversations: Conversations
     sessions: SharedReads[str, Actor | None]
     tokens: SharedReads[str, Actor | None]
     attempts: Attempts
@@ -40,6 +42,7 @@ async def open_resources(settings: Settings, url: str, secret: str) -> AsyncIter
                 secret=secret,
                 database=database,
                 writer=writer,
+                conversations=Conversations(database.pool),
                 sessions=SharedReads(database.pool, actors_of_sessions),
                 tokens=SharedReads(database.pool, actors_of_tokens),
                 attempts=Attempts(),

@@ -2,26 +2,39 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
 
-from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncSession
-
-from models.messages import Message
+from psycopg import AsyncConnection
 
 MOST_MESSAGES = 10_000
 
 
+class Message(NamedTuple):
+    """What clients are shown of a message."""
+
+    contact_id: int
+    id: int
+    text: str
+    user_id: int | None
+    is_from_contact: bool
+    created_at: datetime
+    error_codes: list[str] | None
+
+
 async def messages_of_contacts(
-    session: AsyncSession, contact_ids: Sequence[int]
+    connection: AsyncConnection, contact_ids: Sequence[int]
 ) -> list[list[Message]]:
     """For each contact its messages, oldest first. One statement."""
-    messages = await session.scalars(
-        select(Message)
-        .where(Message.campaign_contact_id.in_(contact_ids))
-        .order_by(Message.created_at, Message.id)
-        .limit(MOST_MESSAGES)
-    )
-    found: dict[int | None, list[Message]] = defaultdict(list)
-    for message in messages:
-        found[message.campaign_contact_id].append(message)
+    cursor = await connection.execute(_STATEMENT, [list(contact_ids), MOST_MESSAGES], prepare=True)
+    found: dict[int, list[Message]] = defaultdict(list)
+    for row in await cursor.fetchall():
+        message = Message(*row)
+        found[message.contact_id].append(message)
     return [found[contact_id] for contact_id in contact_ids]
+
+
+_STATEMENT = """
+select campaign_contact_id, id, text, user_id, is_from_contact, created_at, error_codes
+from message where campaign_contact_id = any(%s) order by created_at, id limit %s
+"""

@@ -7,11 +7,10 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.campaigns import Assignment, Campaign
-from models.contacts import CampaignContact
 from models.organizations import Organization
 from models.users import User
 
-Row = TypeVar("Row", User, Organization, Campaign, Assignment, CampaignContact)
+Row = TypeVar("Row", User, Organization, Campaign, Assignment)
 
 
 async def rows_by_id(

@@ -184,12 +184,16 @@ class SendWriter:
         async def write(connection: AsyncConnection) -> Written:
             return await _write_with_assignment(connection, waiting.send, campaign_id)
 
-        try:
-            waiting.settle(await self._committed(write))
-        except psycopg.errors.LockNotAvailable:
-            waiting.settle(Conflict())
-        except Exception as error:
-            waiting.settle(_result_of(error))
+        for _ in range(MOST_TRIES):
+            try:
+                async with self._own_connections:
+                    waiting.settle(await self._committed(write))
+            except psycopg.errors.LockNotAvailable:
+                continue
+            except Exception as error:
+                waiting.settle(_result_of(error))
+            return
+        waiting.settle(Conflict())
 
     async def _committed(self, write: Callable[[AsyncConnection], Awaitable[Result]]) -> Result:
         """Runs the work again where it was certainly rolled back by no fault of its own."""

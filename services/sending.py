@@ -110,7 +110,8 @@ async def send_message(writer: SendWriter, settings: Settings, actor: Actor, dra
         written = await writer.write(send, campaign_id=facts.contact.campaign_id)
         if written.outcome is Outcome.ACCEPTED:
             return draft.contact_id
-        if written.outcome is Outcome.INSUFFICIENT:
+        # A keyed one may be the repeat of a text that has just used up the rest: the facts know.
+        if written.outcome is Outcome.INSUFFICIENT and draft.idempotency_key is None:
             raise insufficient_credits(facts.contact, written.remaining, cost, actor, settings)
     raise Conflict
 
