@@ -1,10 +1,12 @@
 import asyncio
 import itertools
+import time
 from collections.abc import AsyncIterator, Awaitable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import psycopg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -53,14 +55,13 @@ from tests.world import (
     switch,
     until_waiting,
     value,
-    with_settings,
 )
 
 LOCK_ACCOUNT = "select from credit_account where team_id = %(team)s for update"
 LOCK_CONTACT = "select from campaign_contact where id = %(contact)s for update"
 UNASSIGN = "update campaign_contact set assignment_id = null"
 KEY_OF_ANOTHER = "This idempotency key was used for another text or contact."
-GENEROUS_SECONDS = 10
+GENEROUS_SECONDS = 20
 NOBODY = Actor(0, "", is_superadmin=False)
 
 
@@ -71,15 +72,16 @@ async def send(
     *,
     actor: Actor | None = None,
     settings: Settings | None = None,
+    writer: SendWriter | None = None,
     **draft: Any,
 ) -> int:
     """To the team's first contact by its texter, unless said otherwise.
 
-    Whatever is locked meanwhile, the answer must come.
+    Without `writer` as by a server of its own. Whatever is locked meanwhile, the answer must come.
     """
     settings, actor = settings or SETTINGS, actor or team.texter
     wish = {"contact_id": team.contact_ids[0], "assignment_id": team.assignment_id} | draft
-    writer = SendWriter(database.pool, settings)
+    writer = writer or SendWriter(database.pool, settings)
     async with asyncio.timeout(GENEROUS_SECONDS):
         return await send_message(writer, settings, actor, make_draft(actor, text=text, **wish))
 
@@ -987,9 +989,9 @@ async def test_keys_of_two_people_are_independent(database: Database, team: Team
     assert texts == [("Hi!",), ("Hello!",)]
 
 
-@pytest.mark.parametrize("credits", [None, 5], ids=["off", "on"])
+@pytest.mark.parametrize("credits", [None, 1, 5], ids=["off", "last", "on"])
 @pytest.mark.parametrize("is_assigned", [True, False], ids=["assigned", "unassigned"])
-async def test_keyed_text_raced_by_many_is_sent_once(
+async def test_keyed_text_raced_by_many_servers_is_sent_once(
     database: Database, crowd: Database, credits: int | None, is_assigned: bool
 ) -> None:
     team = await make_team(database, credits=credits)
@@ -1001,17 +1003,44 @@ async def test_keyed_text_raced_by_many_is_sent_once(
         outcomes = await held_back(database, attempts, LOCK_ACCOUNT, team=team.id)
     else:
         outcomes = await asyncio.gather(*attempts, return_exceptions=True)
-    assert outcomes == [team.contact_ids[0]] * 16
     assert (await books(database, team.id)).texts == 1
+    assert outcomes == [team.contact_ids[0]] * 16
+
+
+@pytest.mark.parametrize("credits", [None, 1, 5], ids=["off", "last", "on"])
+@pytest.mark.parametrize("is_assigned", [True, False], ids=["assigned", "unassigned"])
+async def test_keyed_text_raced_on_one_server_is_sent_once(
+    database: Database, settings: Settings, credits: int | None, is_assigned: bool
+) -> None:
+    """A double click, or a retry while the first request is still under way."""
+    team = await make_team(database, credits=credits)
+    if not is_assigned:
+        await rows(database, UNASSIGN)
+    assignment_id = team.assignment_id if is_assigned else None
+    writer = SendWriter(database.pool, settings)
+    outcomes = await asyncio.gather(
+        *(
+            send(database, team, key="k", writer=writer, assignment_id=assignment_id)
+            for _ in range(16)
+        ),
+        return_exceptions=True,
+    )
+    assert (await books(database, team.id)).texts == 1
+    assert outcomes == [team.contact_ids[0]] * 16
 
 
 @pytest.mark.parametrize("credits", [None, 5, 16], ids=["off", "few", "enough"])
+@pytest.mark.parametrize("servers", [1, 16])
 async def test_key_raced_by_many_contacts_goes_to_one(
-    database: Database, crowd: Database, credits: int | None
+    database: Database, crowd: Database, credits: int | None, servers: int
 ) -> None:
     team = await make_team(database, contacts=16, credits=credits)
-    attempts = [send(crowd, team, key="k", contact_id=contact) for contact in team.contact_ids]
-    if credits:
+    writers = [SendWriter(crowd.pool, SETTINGS) for _ in range(servers)]
+    attempts = [
+        send(crowd, team, key="k", contact_id=contact_id, writer=writers[number % servers])
+        for number, contact_id in enumerate(team.contact_ids)
+    ]
+    if credits and servers == 16:
         outcomes = await held_back(database, attempts, LOCK_ACCOUNT, team=team.id)
     else:
         outcomes = await asyncio.gather(*attempts, return_exceptions=True)
@@ -1114,11 +1143,60 @@ async def test_cancelled_statement_is_run_again(database: Database) -> None:
     assert (await books(database, team.id)).texts == 1
 
 
-async def test_lock_time_outs_end_in_a_conflict(database: Database, database_url: str) -> None:
+@pytest.mark.parametrize("is_assigned", [True, False], ids=["assigned", "unassigned"])
+async def test_held_account_delays_its_own_team_alone(
+    database: Database, database_url: str, settings: Settings, is_assigned: bool
+) -> None:
+    """On a server of the usual size: somebody holds an account whose team has much to send."""
+    held, free = [await make_team(database, contacts=12, credits=50) for _ in range(2)]
+    if not is_assigned:
+        await rows(database, f"{UNASSIGN} where campaign_id = %(campaign)s", **held.names)
+    assignment_id = held.assignment_id if is_assigned else None
+    async with open_database(database_url, send_pool_size=settings.send_pool_size) as server:
+        writer = SendWriter(server.pool, settings)
+        async with holding(database, LOCK_ACCOUNT, team=held.id):
+            waiting = [
+                asyncio.create_task(
+                    send(server, held, contact_id=c, assignment_id=assignment_id, writer=writer)
+                )
+                for c in held.contact_ids
+            ]
+            await until_waiting(database, 1)
+            began = time.monotonic()
+            for contact_id in free.contact_ids[:3]:
+                await send(server, free, contact_id=contact_id, writer=writer)
+            seconds = time.monotonic() - began
+        outcomes = await asyncio.gather(*waiting, return_exceptions=True)
+    assert seconds < 1.5
+    assert outcomes == list(held.contact_ids)
+    assert [(await books(database, team.id)).balance for team in (held, free)] == [38, 47]
+
+
+async def test_account_that_is_held_too_long_is_a_conflict(database: Database) -> None:
     team = await make_team(database, credits=5)
-    impatient = with_settings(database_url, "lock_timeout=50ms")
-    async with open_database(impatient) as hurried, holding(database, LOCK_ACCOUNT, **team.names):
-        await assert_refused(database, send(hurried, team), Conflict)
+    async with holding(database, LOCK_ACCOUNT, **team.names):
+        await assert_refused(database, send(database, team), Conflict)
+
+
+async def test_bad_row_fails_alone(database: Database, settings: Settings) -> None:
+    """Numbers that no row can hold, among texts that arrive with them."""
+    team = await make_team(database, contacts=16, credits=50)
+    writer = SendWriter(database.pool, settings)
+    bad: dict[int, dict[str, Any]] = {
+        4: {"campaign_variable_ids": (2**31,)},
+        9: {"contact_id": 2**31},
+    }
+    outcomes = await asyncio.gather(
+        *(
+            send(database, team, writer=writer, **{"contact_id": contact_id} | bad.get(n, {}))
+            for n, contact_id in enumerate(team.contact_ids)
+        ),
+        return_exceptions=True,
+    )
+    good = [contact_id for n, contact_id in enumerate(team.contact_ids) if n not in bad]
+    assert [o for o in outcomes if isinstance(o, int)] == good
+    assert [n for n, o in enumerate(outcomes) if isinstance(o, psycopg.DataError)] == [*bad]
+    assert (await books(database, team.id)).texts == 14
 
 
 async def test_lost_connection_leaves_the_outcome_unknown(database: Database) -> None:
