@@ -1115,22 +1115,23 @@ async def test_reply_that_comes_in_meanwhile_is_not_forgotten(database: Database
     assert (await books(database, team.id)).texts == 1
 
 
-async def test_caller_that_goes_away_does_not_interrupt_its_text(
+async def test_caller_that_goes_away_does_not_interrupt_its_text_or_its_neighbours(
     database: Database, settings: Settings
 ) -> None:
-    team = await make_team(database, credits=5)
+    team = await make_team(database, contacts=4, credits=5)
     writer = SendWriter(database.pool, settings)
-    draft = make_draft(
-        team.texter, contact_id=team.contact_ids[0], text="Hi!", assignment_id=team.assignment_id
-    )
     async with holding(database, LOCK_ACCOUNT, **team.names):
-        attempt = asyncio.create_task(send_message(writer, settings, team.texter, draft))
+        first, *others = [
+            asyncio.create_task(send(database, team, contact_id=contact_id, writer=writer))
+            for contact_id in team.contact_ids
+        ]
         await until_waiting(database, 1)
-        attempt.cancel()
+        first.cancel()
         with pytest.raises(asyncio.CancelledError):
-            await attempt
+            await first
+    assert await asyncio.gather(*others) == list(team.contact_ids[1:])
     await writer.drain()
-    assert (await books(database, team.id)).texts == 1
+    assert (await books(database, team.id)).texts == 4
 
 
 async def test_cancelled_statement_is_run_again(database: Database) -> None:
@@ -1144,32 +1145,46 @@ async def test_cancelled_statement_is_run_again(database: Database) -> None:
 
 
 @pytest.mark.parametrize("is_assigned", [True, False], ids=["assigned", "unassigned"])
-async def test_held_account_delays_its_own_team_alone(
+async def test_held_accounts_delay_their_own_teams_alone(
     database: Database, database_url: str, settings: Settings, is_assigned: bool
 ) -> None:
-    """On a server of the usual size: somebody holds an account whose team has much to send."""
-    held, free = [await make_team(database, contacts=12, credits=50) for _ in range(2)]
+    """On a server of the usual size: somebody holds the accounts of six busy teams."""
+    held = [await make_team(database, contacts=2, credits=50) for _ in range(6)]
+    free = await make_team(database, contacts=3, credits=50)
     if not is_assigned:
-        await rows(database, f"{UNASSIGN} where campaign_id = %(campaign)s", **held.names)
-    assignment_id = held.assignment_id if is_assigned else None
+        await rows(
+            database,
+            f"{UNASSIGN} where campaign_id <> %(campaign)s",
+            **free.names,
+        )
     async with open_database(database_url, send_pool_size=settings.send_pool_size) as server:
         writer = SendWriter(server.pool, settings)
-        async with holding(database, LOCK_ACCOUNT, team=held.id):
+
+        def text(team: Team, contact_id: int, assignment_id: int | None) -> asyncio.Task[int]:
+            attempt = send(
+                server, team, contact_id=contact_id, assignment_id=assignment_id, writer=writer
+            )
+            return asyncio.create_task(attempt)
+
+        async with holding(
+            database,
+            "select from credit_account where team_id <> %(team)s for update",
+            team=free.id,
+        ):
             waiting = [
-                asyncio.create_task(
-                    send(server, held, contact_id=c, assignment_id=assignment_id, writer=writer)
-                )
-                for c in held.contact_ids
+                text(team, contact_id, team.assignment_id if is_assigned else None)
+                for team in held
+                for contact_id in team.contact_ids
             ]
             await until_waiting(database, 1)
             began = time.monotonic()
-            for contact_id in free.contact_ids[:3]:
-                await send(server, free, contact_id=contact_id, writer=writer)
+            for contact_id in free.contact_ids:
+                await text(free, contact_id, free.assignment_id)
             seconds = time.monotonic() - began
         outcomes = await asyncio.gather(*waiting, return_exceptions=True)
     assert seconds < 1.5
-    assert outcomes == list(held.contact_ids)
-    assert [(await books(database, team.id)).balance for team in (held, free)] == [38, 47]
+    assert outcomes == [contact_id for team in held for contact_id in team.contact_ids]
+    assert (await books(database, free.id)).balance == 47
 
 
 async def test_account_that_is_held_too_long_is_a_conflict(database: Database) -> None:
