@@ -103,19 +103,22 @@ with send as materialized (
 ),
 account as materialized (
   select team_id, balance, enabled from credit_account
-  where team_id in (select team_id from send)
+  where team_id = any(array(select team_id from send))
     and (select set_config('lock_timeout', %(lock_timeout)s, true)) is not null
   order by team_id
   for update
 ),
 -- The count makes the contacts wait until the accounts are locked.
 contact as materialized (
-  select c.id from campaign_contact c join send s on s.contact_id = c.id
-  where (select count(*) from account) >= 0
-    and c.assignment_id is not distinct from s.contact_assignment_id
-    and c.archived is not true
-    and (s.forced or c.is_opted_out is not true)
-  for no key update of c skip locked
+  select locked.id from send s cross join lateral (
+    select c.id from campaign_contact c
+    where (select count(*) from account) >= 0
+      and c.id = s.contact_id
+      and c.assignment_id is not distinct from s.contact_assignment_id
+      and c.archived is not true
+      and (s.forced or c.is_opted_out is not true)
+    for no key update of c skip locked
+  ) as locked
 ),
 -- Of the sends that can be written, those that the balance covers. Refused ones count in this sum:
 -- what they hid is found below.
@@ -131,14 +134,13 @@ moved as (
   update campaign_contact c
   set message_status = case
     when c.message_status in ('needsMessage', 'messaged') then 'messaged' else 'convo' end
-  from covered where c.id = covered.contact_id
-  returning covered.*
+  where c.id = any(array(select contact_id from covered))
 ),
 -- A second sum, over the accepted ones alone: with the first, the chain of balances would break.
 accepted as materialized (
   select *, nextval('message_id_seq') as message_id,
     balance - sum(cost) over (partition by team_id order by arrival) as balance_after
-  from moved
+  from covered
 ),
 wrote_messages as (
   insert into message (id, campaign_contact_id, assignment_id, user_id, contact_number,
@@ -163,8 +165,10 @@ spent as materialized (
   select team_id, sum(cost)::bigint as credits from accepted where metered group by team_id
 ),
 debited as (
-  update credit_account a set balance = a.balance - spent.credits, updated_at = now()
-  from spent where a.team_id = spent.team_id
+  update credit_account a
+  set balance = a.balance - (select credits from spent where spent.team_id = a.team_id),
+    updated_at = now()
+  where a.team_id = any(array(select team_id from spent))
 ),
 answer as materialized (
   select s.arrival, s.team_id, s.cost, accepted.message_id, coalesce(a.enabled, false) as metered,

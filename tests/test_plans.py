@@ -1,0 +1,117 @@
+"""What a send reads doesn't grow with the database, whoever's it is and whatever PostgreSQL assumes
+about costs: no statement of the hot path looks through a table."""
+
+import pytest
+
+from models.database import Database, open_database
+from services.conversations import Conversations
+from services.send_writer import SendWriter
+from services.sending import make_draft, send_message
+from services.sessions import actors_of_sessions, start_session
+from services.settings import Settings
+from tests.world import Team, make_team, rows, value, with_settings
+
+OTHERS = 3000
+_CROWD = """
+with people as (
+  insert into "user" (auth0_id, first_name, last_name, cell, email)
+  select 'x', 'Terry', 'Texter', '', n || '@crowd.example' from generate_series(1, %(others)s) n
+  returning id
+),
+teams as (
+  insert into organization (name) select 'Team ' || n from generate_series(1, %(others)s) n
+  returning id
+),
+numbered_people as (select id as user_id, row_number() over () as n from people),
+numbered_teams as (select id as team_id, row_number() over () as n from teams),
+members as (
+  insert into user_organization (user_id, organization_id, role)
+  select user_id, team_id, 'TEXTER' from numbered_people join numbered_teams using (n)
+),
+accounts as (
+  insert into credit_account (team_id, enabled) select id, true from teams
+),
+exhaustions as (
+  insert into credit_exhaustion (team_id, reason, remaining) select id, 'EXHAUSTED', 0 from teams
+),
+opt_outs as (
+  insert into opt_out (cell, organization_id, assignment_id, reason_code)
+  select '+1303555' || to_char(row_number() over (), 'FM0000'), id, null, '' from teams
+),
+campaigns as (
+  insert into all_campaign (organization_id, title, is_started, is_archived)
+  select id, 'Sunday', true, false from teams returning id, organization_id
+),
+assignments as (
+  insert into assignment (user_id, campaign_id)
+  select user_id, campaigns.id from campaigns
+  join numbered_teams on team_id = organization_id join numbered_people using (n)
+  returning id, campaign_id, user_id
+)
+insert into campaign_contact (campaign_id, assignment_id, cell)
+select campaign_id, id, '+1303555' || to_char(row_number() over (), 'FM0000') from assignments
+"""
+_MESSAGES = """
+with said as (
+  insert into message (campaign_contact_id, assignment_id, user_id, contact_number,
+    is_from_contact, text, service, send_status)
+  select c.id, c.assignment_id, a.user_id, c.cell, false, 'Hi!', 'fakeservice', 'SENT'
+  from campaign_contact c join assignment a on a.id = c.assignment_id
+  returning id, user_id
+)
+insert into outbound_text (message_id, team_id, user_id, idempotency_key, fingerprint)
+select said.id, campaign.organization_id, user_id, said.id::text, ''
+from said join assignment using (user_id) join campaign on campaign.id = campaign_id
+"""
+_SESSIONS = """
+insert into user_session (sid, sess, expire)
+select 'sid-' || id, json_build_object('passport', json_build_object('user', id)),
+  now() + interval '30 days'
+from "user"
+"""
+_LOOKED_THROUGH = """
+select relname, seq_scan from pg_stat_user_tables
+where relname not like 'procrastinate%' and relname <> 'spoke_credits_version' order by relname
+"""
+
+
+async def scans(database: Database) -> dict[str, int]:
+    """How often each table was looked through."""
+    await rows(database, "select pg_stat_force_next_flush()")
+    return {row.relname: row.seq_scan for row in await rows(database, _LOOKED_THROUGH)}
+
+
+@pytest.mark.parametrize("plan", ["force_generic_plan", "force_custom_plan"])
+async def test_a_send_looks_through_no_table(
+    database_url: str, settings: Settings, plan: str
+) -> None:
+    url = with_settings(database_url, f"plan_cache_mode={plan}")
+    async with open_database(url, send_pool_size=1) as database:
+        team = await make_team(database, contacts=OTHERS, credits=100)
+        for statement in (_CROWD, _MESSAGES, _SESSIONS):
+            await rows(database, statement, others=OTHERS)
+        await rows(database, "vacuum analyze")
+        sid = await start_session(database.pool, team.texter.user_id, secure=False)
+        before = await scans(database)
+        for position in range(3):
+            await send_and_show(database, settings, sid, team, position)
+        assert await scans(database) == before
+        left = "select balance from credit_account where team_id = %(team)s"
+        assert await value(database, left, team=team.id) == 97
+
+
+async def send_and_show(
+    database: Database, settings: Settings, sid: str, team: Team, position: int
+) -> None:
+    """Everything that a request to send asks of the database."""
+    async with database.pool.connection() as connection:
+        [actor] = await actors_of_sessions(connection, [sid])
+    assert actor is not None
+    contact_id, key = team.contact_ids[position], f"key {position}"
+    draft = make_draft(
+        actor, contact_id=contact_id, text="Hello!", assignment_id=team.assignment_id, key=key
+    )
+    await send_message(SendWriter(database.pool, settings), settings, actor, draft)
+    conversations = Conversations(database.pool)
+    assert await conversations.contacts.ask(contact_id)
+    assert len(await conversations.messages.ask(contact_id)) == 2
