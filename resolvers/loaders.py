@@ -7,7 +7,7 @@ from typing import TypeVar
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from strawberry.dataloader import DataLoader
 
-from models.campaigns import Assignment, Campaign
+from models.campaigns import Campaign
 from models.contacts import CampaignContact, OptOut
 from models.credits import CreditPurchase
 from models.organizations import Organization
@@ -61,10 +61,6 @@ class Loaders:
     @cached_property
     def campaigns(self) -> DataLoader[int, Campaign | None]:
         return self._loader(lambda session, ids: rows_by_id(session, Campaign, ids))
-
-    @cached_property
-    def assignments(self) -> DataLoader[int, Assignment | None]:
-        return self._loader(lambda session, ids: rows_by_id(session, Assignment, ids))
 
     @cached_property
     def teams(self) -> DataLoader[int, Team | None]:

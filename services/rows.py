@@ -6,11 +6,11 @@ from typing import TypeVar
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from models.campaigns import Assignment, Campaign
+from models.campaigns import Campaign
 from models.organizations import Organization
 from models.users import User
 
-Row = TypeVar("Row", User, Organization, Campaign, Assignment)
+Row = TypeVar("Row", User, Organization, Campaign)
 
 
 async def rows_by_id(
