@@ -71,3 +71,5 @@ class Context:
 
 
 Info = strawberry.Info[Context, None]
+"""How resolvers reach the context. At run time it is graphql-core's own info, see schema/direct.py:
+nothing but `context` may be used of it."""

@@ -3,6 +3,7 @@
 import strawberry
 from strawberry.schema.config import StrawberryConfig
 
+from schema.direct import resolve_directly
 from schema.root import RootMutation, RootQuery
 from schema.scalars import SCALARS
 
@@ -11,3 +12,4 @@ schema = strawberry.Schema(
     mutation=RootMutation,
     config=StrawberryConfig(scalar_map=SCALARS),
 )
+resolve_directly(schema._schema)
