@@ -1,5 +1,6 @@
 """Two ways to the database: SQLAlchemy, and a psycopg pool where every microsecond counts."""
 
+import select
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -33,6 +34,18 @@ async def driver_connection(session: AsyncSession) -> AsyncConnection:
     return raw.driver_connection
 
 
+async def _check(connection: AsyncConnection) -> None:
+    """Raises OperationalError for a connection that PostgreSQL has closed.
+
+    An idle connection has nothing to read unless its end has been announced: only then is it worth
+    a round trip to ask.
+    """
+    announced = select.poll()
+    announced.register(connection.fileno(), select.POLLIN)
+    if announced.poll(0):
+        await AsyncConnectionPool.check_connection(connection)
+
+
 @asynccontextmanager
 async def open_database(
     url: str, *, pool_size: int = 10, send_pool_size: int = 4
@@ -53,7 +66,7 @@ async def open_database(
         timeout=ACQUIRE_SECONDS,
         reconnect_timeout=ACQUIRE_SECONDS,
         open=False,
-        check=AsyncConnectionPool.check_connection,
+        check=_check,
     )
     await pool.open()
     try:
