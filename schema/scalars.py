@@ -25,7 +25,7 @@ def _exact(value: object) -> int:
 
 def _iso(value: datetime) -> str:
     """Milliseconds and Z, as JavaScript prints dates."""
-    return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{value.microsecond // 1000:03}Z"
+    return value.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
 def _date(value: object) -> datetime:

@@ -4,7 +4,14 @@ import asyncio
 import inspect
 from typing import Any
 
-from graphql import DocumentNode, ExecutionResult, OperationType, execute, get_operation_ast
+from graphql import (
+    DocumentNode,
+    ExecutionResult,
+    Executor,
+    OperationType,
+    execute,
+    get_operation_ast,
+)
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -78,6 +85,7 @@ async def _executed(
         context_value=context,
         variable_values=payload.get("variables"),
         operation_name=payload.get("operationName"),
+        executor_class=Executor,  # answers come whole: the default one could also stream them
     )
     return await result if inspect.isawaitable(result) else result
 

@@ -5,7 +5,7 @@ import time
 from typing import Any
 
 import structlog
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -27,9 +27,10 @@ class RequestLog:
 
     def __init__(self, app: ASGIApp, spoke_version: str | None) -> None:
         self._app = app
-        self._headers = {"x-content-type-options": "nosniff", "referrer-policy": "same-origin"}
+        headers = {"x-content-type-options": "nosniff", "referrer-policy": "same-origin"}
         if spoke_version:
-            self._headers["x-spoke-version"] = spoke_version
+            headers["x-spoke-version"] = spoke_version
+        self._headers = Headers(headers).raw
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -43,20 +44,22 @@ class RequestLog:
         async def send_noted(message: Message) -> None:
             if message["type"] == "http.response.start":
                 notes["status"] = message["status"]
-                MutableHeaders(scope=message).update({"x-request-id": request_id, **self._headers})
+                own = (b"x-request-id", request_id.encode())
+                message["headers"] = [*message["headers"], own, *self._headers]
             await send(message)
 
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
-            try:
-                await self._app(scope, receive, send_noted)
-            except Exception:
-                log.exception("unforeseen_error")
-                if notes["status"] is None:
-                    await _masked(scope, receive, send_noted)
-            finally:
-                milliseconds = round((time.perf_counter() - started) * 1000, 1)
-                method, path = scope["method"], scope["path"]
-                log.info("request", method=method, path=path, milliseconds=milliseconds, **notes)
+        # Each request has a task of its own, and with it the context that this is kept in.
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        try:
+            await self._app(scope, receive, send_noted)
+        except Exception:
+            log.exception("unforeseen_error")
+            if notes["status"] is None:
+                await _masked(scope, receive, send_noted)
+        finally:
+            milliseconds = round((time.perf_counter() - started) * 1000, 1)
+            method, path = scope["method"], scope["path"]
+            log.info("request", method=method, path=path, milliseconds=milliseconds, **notes)
 
 
 async def _masked(scope: Scope, receive: Receive, send: Send) -> None:

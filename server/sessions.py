@@ -1,7 +1,6 @@
 """The session cookie, signed as express-session signs it, and who it stands for."""
 
 import base64
-import hashlib
 import hmac
 from urllib.parse import quote, unquote
 
@@ -18,16 +17,20 @@ _BEARER = "bearer "
 
 def signed(sid: str, secret: str) -> str:
     """`s:<sid>.<HMAC-SHA256 in base64 without padding>`, percent-encoded."""
-    digest = hmac.digest(secret.encode(), sid.encode(), hashlib.sha256)
+    return quote(_signed(sid, secret), safe="")
+
+
+def _signed(sid: str, secret: str) -> str:
+    digest = hmac.digest(secret.encode(), sid.encode(), "sha256")
     signature = base64.b64encode(digest).decode().rstrip("=")
-    return quote(f"s:{sid}.{signature}", safe="")
+    return f"s:{sid}.{signature}"
 
 
 def verified_sid(connection: HTTPConnection, secret: str) -> str | None:
     """The sid of the cookie, if its signature is ours."""
-    cookie = connection.cookies.get(COOKIE, "")
-    sid = unquote(cookie).removeprefix("s:").rpartition(".")[0]
-    genuine = hmac.compare_digest(unquote(cookie).encode(), unquote(signed(sid, secret)).encode())
+    cookie = unquote(connection.cookies.get(COOKIE, ""))
+    sid = cookie.removeprefix("s:").rpartition(".")[0]
+    genuine = hmac.compare_digest(cookie.encode(), _signed(sid, secret).encode())
     return sid if sid and genuine else None
 
 
