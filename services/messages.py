@@ -26,7 +26,8 @@ async def messages_of_contacts(
     connection: AsyncConnection, contact_ids: Sequence[int]
 ) -> list[list[Message]]:
     """For each contact its messages, oldest first. One statement."""
-    cursor = await connection.execute(_STATEMENT, [list(contact_ids), MOST_MESSAGES], prepare=True)
+    asked = list(set(contact_ids))
+    cursor = await connection.execute(_STATEMENT, [asked, MOST_MESSAGES], prepare=True)
     found: dict[int, list[Message]] = defaultdict(list)
     for row in await cursor.fetchall():
         message = Message(*row)
@@ -34,7 +35,11 @@ async def messages_of_contacts(
     return [found[contact_id] for contact_id in contact_ids]
 
 
+# MOST_MESSAGES of each: a long conversation must take nothing from its neighbours in the batch.
 _STATEMENT = """
-select campaign_contact_id, id, text, user_id, is_from_contact, created_at, error_codes
-from message where campaign_contact_id = any(%s) order by created_at, id limit %s
+select message.* from unnest(%s::int[]) as asked (contact_id) cross join lateral (
+  select campaign_contact_id, id, text, user_id, is_from_contact, created_at, error_codes
+  from message where campaign_contact_id = asked.contact_id order by created_at, id limit %s
+) as message
+order by created_at, id
 """
