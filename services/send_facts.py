@@ -96,10 +96,11 @@ select
       and u.month = date_trunc('month', now() at time zone 'UTC')::date
   ) end,
   coalesce(account.enabled, false), coalesce(account.balance, 0),
-  exists (
-    select from credit_exhaustion e
+  -- By the index for each row: an `exists` may be planned as a hash of all that are open.
+  (
+    select true from credit_exhaustion e
     where e.team_id = campaign.organization_id and e.closed_at is null
-  )
+  ) is not null
 from unnest(%(contact_ids)s::int[], %(user_ids)s::int[], %(keys)s::text[])
   with ordinality as question (contact_id, user_id, idempotency_key, arrival)
 left join (

@@ -1,8 +1,6 @@
 """What a send reads doesn't grow with the database, whoever's it is and whatever PostgreSQL assumes
 about costs: no statement of the hot path looks through a table."""
 
-import pytest
-
 from models.database import Database, open_database
 from services.conversations import Conversations
 from services.send_writer import SendWriter
@@ -11,7 +9,7 @@ from services.sessions import actors_of_sessions, start_session
 from services.settings import Settings
 from tests.world import Team, make_team, rows, value, with_settings
 
-OTHERS = 3000
+OTHERS = 4000
 _CROWD = """
 with people as (
   insert into "user" (auth0_id, first_name, last_name, cell, email)
@@ -81,11 +79,8 @@ async def scans(database: Database) -> dict[str, int]:
     return {row.relname: row.seq_scan for row in await rows(database, _LOOKED_THROUGH)}
 
 
-@pytest.mark.parametrize("plan", ["force_generic_plan", "force_custom_plan"])
-async def test_a_send_looks_through_no_table(
-    database_url: str, settings: Settings, plan: str
-) -> None:
-    url = with_settings(database_url, f"plan_cache_mode={plan}")
+async def test_a_send_looks_through_no_table(database_url: str, settings: Settings) -> None:
+    url = with_settings(database_url, "plan_cache_mode=force_generic_plan")  # as after five runs
     async with open_database(url, send_pool_size=1) as database:
         team = await make_team(database, contacts=OTHERS, credits=100)
         for statement in (_CROWD, _MESSAGES, _SESSIONS):
