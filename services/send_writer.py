@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import psycopg
 from psycopg import AsyncConnection
-from psycopg_pool import AsyncConnectionPool, PoolTimeout
+from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
 
 from services.errors import Conflict, OutcomeUnknown, ServiceUnavailable
 from services.send_facts import Facts, Question, read_facts
@@ -201,7 +201,7 @@ class SendWriter:
             try:
                 async with self._pool.connection() as connection:
                     return await write(connection)
-            except PoolTimeout as error:
+            except (PoolTimeout, PoolClosed) as error:
                 raise ServiceUnavailable from error
             except psycopg.errors.LockNotAvailable:
                 raise

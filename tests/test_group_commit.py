@@ -7,6 +7,7 @@ import psycopg
 import pytest
 
 from models.database import Database
+from services.errors import ServiceUnavailable
 from services.send_statement import Outcome, Send, Written
 from services.send_writer import SendWriter
 from services.settings import Settings
@@ -138,6 +139,15 @@ async def test_a_caller_that_goes_away_does_not_interrupt_its_send(
     assert (await waiting).outcome is Outcome.ACCEPTED
     assert gone.cancelled()
     assert (await books(database, team.id)).texts == 2
+
+
+async def test_without_a_connection_nothing_was_written(
+    database: Database, writer: SendWriter
+) -> None:
+    team = await make_team(database, contacts=2, credits=2)
+    await database.pool.close()
+    assigned, unassigned = make_send(team, 0), make_send(team, 1, assignment_id=None)
+    assert outcomes(await write_all(writer, [assigned, unassigned])) == [ServiceUnavailable] * 2
 
 
 async def test_draining_waits_for_what_is_being_written(
