@@ -99,8 +99,7 @@ async def deliver(
     """One attempt, off the event loop."""
     if settings.sendgrid_api_key is None:
         return await asyncio.to_thread(_write, settings, mail)
-    # An environment often brings a line feed along with a secret.
-    key = settings.sendgrid_api_key.get_secret_value().strip()
+    key = settings.sendgrid_api_key.get_secret_value()
     return await asyncio.to_thread(_send, settings, key, mail, timeout_seconds)
 
 

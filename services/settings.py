@@ -46,10 +46,12 @@ Address = Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+$")]
 
 
 def _without_blanks(secret: SecretStr) -> SecretStr:
-    """A line feed in a key would end up in an error of http.client, with the key."""
-    if re.search(r"\s", secret.get_secret_value()):
+    """An environment often brings a line feed along with a secret; within a key, one would end up
+    in an error of http.client, with the key."""
+    key = secret.get_secret_value().strip()
+    if re.search(r"\s", key):
         raise ValueError("must not contain blanks or line feeds")
-    return secret
+    return SecretStr(key)
 
 
 class Settings(BaseSettings):

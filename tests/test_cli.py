@@ -61,7 +61,7 @@ def test_every_setting_has_a_description() -> None:
         ("BASE_URL", "example.org"),
         ("BASE_URL", "https://example.org/spoke"),
         ("SESSION_SECRET", "hunter2"),
-        ("SENDGRID_API_KEY", "hunter2\n"),
+        ("SENDGRID_API_KEY", "hunter2 hunter2"),
         ("LOG_LEVEL", "LOUD"),
         ("MAIL_FROM", "nobody"),
     ],
@@ -73,6 +73,14 @@ def test_a_wrong_setting_is_named_in_a_sentence(
     with pytest.raises(SettingsError, match=rf"^{name}: .*\.$") as raised:
         load_settings()
     assert "hunter2" not in str(raised.value)
+
+
+def test_a_line_feed_that_came_along_with_a_secret_is_left_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SENDGRID_API_KEY", "hunter2\n")
+    key = load_settings().sendgrid_api_key
+    assert key is not None and key.get_secret_value() == "hunter2"
 
 
 def test_wrong_settings_stop_the_start() -> None:
