@@ -45,7 +45,6 @@ SECONDS_BETWEEN_LOOKS = 0.05
 class Draft:
     """A text as its sender wants it sent. `text` has every replacement applied."""
 
-    sender_id: int
     contact_id: int
     assignment_id: int | None
     contact_number: str | None
@@ -77,7 +76,6 @@ def make_draft(
     if len(campaign_variable_ids) > MOST_VARIABLES:
         raise InvalidInput(f"A text has at most {MOST_VARIABLES} campaign variables.")
     return Draft(
-        sender_id=actor.user_id,
         contact_id=contact_id,
         assignment_id=assignment_id,
         contact_number=contact_number,
@@ -125,7 +123,7 @@ async def _permitted(
     cost: Cost,
 ) -> Send:
     """The send, once every check has passed. Raises the first that hasn't."""
-    require_may_text(contact, draft)
+    require_may_text(contact, draft, actor)
     if contact.is_opted_out:
         await writer.close_contact(contact.contact_id)
         raise ContactOptedOut
@@ -153,7 +151,7 @@ async def _permitted(
     )
 
 
-def require_may_text(contact: ContactFacts, draft: Draft) -> None:
+def require_may_text(contact: ContactFacts, draft: Draft, actor: Actor) -> None:
     """Who may text this contact at all: checks 2 to 6 of Spoke's contract."""
     if contact.role is None:
         raise Forbidden
@@ -163,7 +161,7 @@ def require_may_text(contact: ContactFacts, draft: Draft) -> None:
         raise MonthlyLimitExceeded
     if contact.contact_assignment_id != draft.assignment_id:
         raise AssignmentChanged
-    is_own = contact.assigned_user_id in (None, draft.sender_id)
+    is_own = contact.assigned_user_id in (None, actor.user_id)
     if not is_own and not has_role(contact.role, Role.SUPERVOLUNTEER):
         raise AssignmentOfAnother
 
