@@ -46,6 +46,7 @@ def create_app(settings: Settings, *, url: str, secret: str) -> Starlette:
             ServiceUnavailable: _unavailable,
             psycopg.OperationalError: _unavailable,
             sqlalchemy.exc.OperationalError: _unavailable,
+            sqlalchemy.exc.TimeoutError: _unavailable,
         },
         lifespan=lifespan,
     )

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from urllib.parse import parse_qsl
 
 import psycopg
-import sqlalchemy.exc
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
@@ -29,7 +30,7 @@ async def login_callback(request: Request) -> Response:
         return _failure("Enter your email and your password.")
     try:
         return await _sign_in(request, email, password, fields.get("nextUrl"))
-    except (psycopg.OperationalError, sqlalchemy.exc.OperationalError):
+    except (psycopg.OperationalError, OperationalError, PoolTimeout):
         return _failure(ServiceUnavailable.sentence, 503)
 
 
@@ -74,7 +75,8 @@ async def _fields(request: Request) -> Mapping[str, object]:
 
 
 def own_path(wanted: object, *, otherwise: str) -> str:
-    """A path of this server: browsers take //x and /\\x for another, and skip over blanks."""
+    """A path of this server. Browsers take two slashes, of either kind, for another server, and
+    skip over blanks."""
     is_own = isinstance(wanted, str) and re.fullmatch(r"/(?![/\\])[!-~]*", wanted)
     return str(wanted) if is_own else otherwise
 
