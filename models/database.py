@@ -4,10 +4,13 @@ import select
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
+from sqlalchemy import event
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 
 ACQUIRE_SECONDS = 10
@@ -16,9 +19,12 @@ ACQUIRE_SECONDS = 10
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """`sessions`: units of work. `pool`: autocommit connections for statements written by hand."""
+    """`sessions`: units of work. `reads`: sessions that only read, each statement by itself, which
+    saves the round trips of a transaction. `pool`: autocommit connections for statements by hand.
+    """
 
     sessions: async_sessionmaker[AsyncSession]
+    reads: async_sessionmaker[AsyncSession]
     pool: AsyncConnectionPool[AsyncConnection]
 
 
@@ -34,16 +40,23 @@ async def driver_connection(session: AsyncSession) -> AsyncConnection:
     return raw.driver_connection
 
 
-async def _check(connection: AsyncConnection) -> None:
-    """Raises OperationalError for a connection that PostgreSQL has closed.
-
-    An idle connection has nothing to read unless its end has been announced: only then is it worth
-    a round trip to ask.
-    """
+def _has_something_to_say(connection: AsyncConnection) -> bool:
+    """Of an idle connection, that means that PostgreSQL has closed it, or nearly nothing."""
     announced = select.poll()
     announced.register(connection.fileno(), select.POLLIN)
-    if announced.poll(0):
+    return bool(announced.poll(0))
+
+
+async def _check(connection: AsyncConnection) -> None:
+    """Raises OperationalError for a closed connection. Asking each time would be a round trip."""
+    if _has_something_to_say(connection):
         await AsyncConnectionPool.check_connection(connection)
+
+
+def _discard_closed(adapted: Any, *_: object) -> None:
+    """The same for SQLAlchemy's pool, which goes on with another connection."""
+    if _has_something_to_say(adapted.driver_connection):
+        raise DisconnectionError
 
 
 @asynccontextmanager
@@ -55,9 +68,9 @@ async def open_database(
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=ACQUIRE_SECONDS,
-        pool_pre_ping=True,
         hide_parameters=True,  # errors go to the log, texts and addresses don't
     )
+    event.listen(engine.sync_engine, "checkout", _discard_closed)
     pool = AsyncConnectionPool(
         url,
         min_size=1,
@@ -70,7 +83,11 @@ async def open_database(
     )
     await pool.open()
     try:
-        yield Database(async_sessionmaker(engine, expire_on_commit=False), pool)
+        yield Database(
+            sessions=async_sessionmaker(engine, expire_on_commit=False),
+            reads=async_sessionmaker(engine.execution_options(isolation_level="AUTOCOMMIT")),
+            pool=pool,
+        )
     finally:
         await pool.close()
         await engine.dispose()

@@ -46,7 +46,7 @@ class Context:
     async def read(self) -> AsyncIterator[AsyncSession]:
         """A session of one's own: sibling fields run at the same time, and one session can't serve
         two of them."""
-        async with self.database.sessions() as session:
+        async with self.database.reads() as session:
             with broken_connection_is(ServiceUnavailable):
                 yield session
 
@@ -63,7 +63,7 @@ class Context:
 
     @cached_property
     def loaders(self) -> Loaders:
-        return Loaders(self.database.sessions, self.settings, self.actor)
+        return Loaders(self.database.reads, self.settings, self.actor)
 
     def forget_reads(self) -> None:
         """After a write: what was loaded before it may be stale."""

@@ -2,7 +2,8 @@
 
 import asyncio
 import inspect
-from typing import Any
+from collections.abc import Awaitable
+from typing import Any, TypeGuard
 
 from graphql import (
     DocumentNode,
@@ -86,8 +87,14 @@ async def _executed(
         variable_values=payload.get("variables"),
         operation_name=payload.get("operationName"),
         executor_class=Executor,  # answers come whole: the default one could also stream them
+        is_awaitable=_is_awaitable,
     )
     return await result if inspect.isawaitable(result) else result
+
+
+def _is_awaitable(value: object) -> TypeGuard[Awaitable[Any]]:
+    """Asked twice for each field. graphql-core's own also knows coroutines made of generators."""
+    return hasattr(value, "__await__")
 
 
 def _body(result: ExecutionResult) -> dict[str, Any]:

@@ -162,11 +162,20 @@ async def list_teams(
     if credit_status is not None:
         chosen.append(_status.in_(credit_status))
     matching = _teams_of(actor).where(*chosen)
-    total = await session.scalar(select(func.count()).select_from(matching.subquery()))
-    rows = await session.execute(
-        matching.order_by(_ORDERS[order_by], Organization.id).limit(limit).offset(offset)
+    found = await session.execute(
+        matching.add_columns(func.count().over())
+        .order_by(_ORDERS[order_by], Organization.id)
+        .limit(limit)
+        .offset(offset)
     )
-    return TeamPage([_team(row) for row in rows], OffsetPage(limit, offset, total or 0))
+    rows = found.all()
+    # A page beyond the end has no row to tell the total.
+    total = rows[0][-1] if rows else await _count(session, matching)
+    return TeamPage([_team(row[:-1]) for row in rows], OffsetPage(limit, offset, total))
+
+
+async def _count(session: AsyncSession, matching: Select[Any]) -> int:
+    return await session.scalar(select(func.count()).select_from(matching.subquery())) or 0
 
 
 def require_credits_visible(actor: Actor, team: Team, settings: Settings) -> Team:
