@@ -192,6 +192,15 @@ async def test_pages_make_up_the_list(many: Api) -> None:
     assert len(found) == 12 + len(NAMES)
 
 
+async def test_a_page_beyond_the_end_knows_the_total(many: Api) -> None:
+    answer = await many("superadmin", LIST, search="zebra", limit=5, offset=500)
+    assert answer.ok["teams"]["teams"] == []
+    found = len(await listed(many, search="zebra"))
+    assert found > 0
+    assert answer.ok["teams"]["pageInfo"]["total"] == found
+    assert answer.ok["teams"]["pageInfo"]["next"] is None
+
+
 async def test_bounds_of_a_page(many: Api) -> None:
     async def page(**variables: Any) -> Answer:
         return await many("superadmin", LIST, search="zebra", **variables)
