@@ -1,30 +1,20 @@
 """What a request carries through its resolvers, and where its transactions begin and end."""
 
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import cached_property
 
 import strawberry
-from sqlalchemy.exc import OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.database import Database
-from resolvers.loaders import Loaders
+from resolvers.loaders import Loaders, broken_connection_is
 from services.access import Actor
 from services.conversations import Conversations
-from services.errors import NotAuthenticated, OutcomeUnknown, ServiceError, ServiceUnavailable
+from services.errors import NotAuthenticated, OutcomeUnknown, ServiceUnavailable
 from services.send_writer import SendWriter
 from services.settings import Settings
-
-
-@contextmanager
-def broken_connection_is(refusal: type[ServiceError]) -> Iterator[None]:
-    try:
-        yield
-    except (OperationalError, PoolTimeout) as error:
-        raise refusal from error
 
 
 @dataclass

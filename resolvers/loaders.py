@@ -1,9 +1,12 @@
 """Reads that many fields of one request share. Each load has a session of its own."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from typing import TypeVar
 
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from strawberry.dataloader import DataLoader
 
@@ -20,6 +23,7 @@ from services.contacts import (
     contacts_of_assignments,
     opt_outs_of_contacts,
 )
+from services.errors import ServiceError, ServiceUnavailable
 from services.purchases import Wanted, purchases_of_teams
 from services.rows import rows_by_id
 from services.settings import Settings
@@ -31,6 +35,14 @@ Value = TypeVar("Value")
 Read = Callable[[AsyncSession, Sequence[Key]], Awaitable[Sequence[Value]]]
 
 MOST_KEYS = 5000
+
+
+@contextmanager
+def broken_connection_is(refusal: type[ServiceError]) -> Iterator[None]:
+    try:
+        yield
+    except (OperationalError, PoolTimeout) as error:
+        raise refusal from error
 
 
 class Loaders:
@@ -46,7 +58,8 @@ class Loaders:
     def _loader(self, read: Read[Key, Value]) -> DataLoader[Key, Value]:
         async def load(keys: list[Key]) -> Sequence[Value]:
             async with self._sessions() as session:
-                return await read(session, keys)
+                with broken_connection_is(ServiceUnavailable):
+                    return await read(session, keys)
 
         return DataLoader(load_fn=load, max_batch_size=MOST_KEYS)
 
