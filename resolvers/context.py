@@ -19,11 +19,14 @@ from services.settings import Settings
 
 @dataclass
 class Context:
+    """`has_written`: something was committed, so no answer may say that nothing was changed."""
+
     settings: Settings
     database: Database
     writer: SendWriter
     conversations: Conversations
     signed_in: Actor | None
+    has_written: bool = False
 
     @property
     def actor(self) -> Actor:
@@ -57,6 +60,7 @@ class Context:
 
     def forget_reads(self) -> None:
         """After a write: what was loaded before it may be stale."""
+        self.has_written = True
         self.__dict__.pop("loaders", None)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import structlog
 from graphql import GraphQLError, GraphQLFormattedError
 
-from services.errors import ServiceError
+from services.errors import OutcomeUnknown, ServiceError, ServiceUnavailable
 
 log = structlog.get_logger(__name__)
 
@@ -18,14 +18,21 @@ MASKED = "Something went wrong on our side. It has been noted."
 
 
 def formatted(
-    errors: Sequence[GraphQLError], *, code: str = BAD_USER_INPUT
+    errors: Sequence[GraphQLError], *, code: str = BAD_USER_INPUT, after_write: bool = False
 ) -> list[GraphQLFormattedError]:
-    """`code`: for errors that GraphQL itself found, such as a variable of the wrong type."""
-    return [_formatted(error, code) for error in errors]
+    """`code`: for errors that GraphQL itself found, such as a variable of the wrong type.
+
+    `after_write`: something was committed before the errors, so that what could not be read for
+    the answer must not say that nothing was changed.
+    """
+    return [_formatted(error, code, after_write) for error in errors]
 
 
-def _formatted(error: GraphQLError, code: str) -> GraphQLFormattedError:
+def _formatted(error: GraphQLError, code: str, after_write: bool) -> GraphQLFormattedError:
     cause = error.original_error
+    if isinstance(cause, ServiceUnavailable) and after_write:
+        unknown = OutcomeUnknown()
+        return {**error.formatted, "message": str(unknown), "extensions": unknown.extensions}
     if isinstance(cause, ServiceError):
         return error.formatted
     if cause is None or isinstance(cause, GraphQLError):

@@ -48,7 +48,7 @@ async def graphql(request: Request) -> Response:
             result = await _executed(document, payload, context)
     except TimeoutError:
         return _answer(request, {"data": None, "errors": [_timed_out(document, payload)]})
-    return _answer(request, _body(result))
+    return _answer(request, _body(result, context))
 
 
 async def _context(request: Request, resources: Resources) -> Context:
@@ -97,10 +97,10 @@ def _is_awaitable(value: object) -> TypeGuard[Awaitable[Any]]:
     return hasattr(value, "__await__")
 
 
-def _body(result: ExecutionResult) -> dict[str, Any]:
+def _body(result: ExecutionResult, context: Context) -> dict[str, Any]:
     body: dict[str, Any] = {"data": result.data}
     if result.errors:
-        body["errors"] = formatted(result.errors)
+        body["errors"] = formatted(result.errors, after_write=context.has_written)
     return body
 
 
