@@ -38,6 +38,7 @@ Result = TypeVar("Result")
 @dataclass(eq=False, slots=True)
 class _Waiting:
     send: Send
+    campaign_id: int
     written: asyncio.Future[Written]
     tries: int = 0
 
@@ -55,6 +56,7 @@ class _Lane:
     """Sends that share transactions, in their order of arrival."""
 
     lock_seconds: float
+    most_in_a_batch: int = MOST_IN_A_BATCH
     waiting: list[_Waiting] = field(default_factory=list)
     is_running: bool = False
 
@@ -64,7 +66,7 @@ class _Lane:
         rest: list[_Waiting] = []
         contacts: set[int] = set()
         for one in self.waiting:
-            if len(batch) < MOST_IN_A_BATCH and one.send.contact_id not in contacts:
+            if len(batch) < self.most_in_a_batch and one.send.contact_id not in contacts:
                 contacts.add(one.send.contact_id)
                 batch.append(one)
             else:
@@ -82,6 +84,7 @@ class SendWriter:
         self._facts = SharedReads(pool, partial(read_facts, settings=settings))
         self._common = _Lane(COMMON_LOCK_SECONDS)
         self._own: dict[int, _Lane] = {}
+        self._unassigned: dict[int, _Lane] = {}
         # Some connections stay free for the common lane and for reading.
         self._own_connections = asyncio.Semaphore(max(1, pool.max_size - 2))
         self._running: set[asyncio.Task[None]] = set()
@@ -101,11 +104,13 @@ class SendWriter:
     async def write(self, send: Send, *, campaign_id: int) -> Written:
         """Raises ServiceUnavailable and Conflict when nothing was written, OutcomeUnknown when the
         connection broke without an answer."""
-        waiting = _Waiting(send, asyncio.get_running_loop().create_future())
+        waiting = _Waiting(send, campaign_id, asyncio.get_running_loop().create_future())
         if send.assignment_id is None:
-            self._start(self._write_unassigned(waiting, campaign_id))
+            # One at a time, or the texts of one team would take every connection that waits.
+            lane = self._unassigned.setdefault(send.team_id, _Lane(OWN_LOCK_SECONDS, 1))
         else:
-            self._enqueue(self._own.get(send.team_id, self._common), [waiting])
+            lane = self._own.get(send.team_id, self._common)
+        self._enqueue(lane, [waiting])
         return await waiting.written
 
     async def drain(self) -> None:
@@ -128,13 +133,15 @@ class SendWriter:
         while batch := lane.take():
             await self._write_batch(lane, batch)
         lane.is_running = False
-        self._own = {team: own for team, own in self._own.items() if own is not lane}
+        for lanes in (self._own, self._unassigned):
+            for team in [team for team, one in lanes.items() if one is lane]:
+                del lanes[team]
 
     async def _write_batch(self, lane: _Lane, batch: list[_Waiting]) -> None:
         try:
-            written = await self._written(lane, [one.send for one in batch])
+            written = await self._written(lane, batch)
         except psycopg.errors.LockNotAvailable:
-            self._separate(batch)
+            self._separate(lane, batch)
         except (psycopg.DataError, psycopg.IntegrityError) as error:
             await self._write_singly(lane, batch, error)
         except Exception as error:
@@ -161,39 +168,30 @@ class SendWriter:
         for one in batch:
             await self._write_batch(lane, [one])
 
-    def _separate(self, batch: list[_Waiting]) -> None:
+    def _separate(self, lane: _Lane, batch: list[_Waiting]) -> None:
         """Somebody holds the account of one of these teams. Each goes on in a lane of its own."""
+        if lane.most_in_a_batch == 1:  # those behind it would not have come further
+            batch, lane.waiting = [*batch, *lane.waiting], []
         for one in batch:
             one.tries += 1
             if one.tries > MOST_TRIES:
                 one.settle(Conflict())
-            else:
-                lane = self._own.setdefault(one.send.team_id, _Lane(OWN_LOCK_SECONDS))
+            elif one.send.assignment_id is None:
                 self._enqueue(lane, [one])
+            else:
+                own = self._own.setdefault(one.send.team_id, _Lane(OWN_LOCK_SECONDS))
+                self._enqueue(own, [one])
 
-    async def _written(self, lane: _Lane, sends: list[Send]) -> list[Written]:
+    async def _written(self, lane: _Lane, batch: list[_Waiting]) -> list[Written]:
         async def write(connection: AsyncConnection) -> list[Written]:
+            first = batch[0]
+            if first.send.assignment_id is None:
+                return [await _write_with_assignment(connection, first.send, first.campaign_id)]
+            sends = [one.send for one in batch]
             return await write_sends(connection, sends, lock_seconds=lane.lock_seconds)
 
         async with nullcontext() if lane is self._common else self._own_connections:
             return await self._committed(write)
-
-    async def _write_unassigned(self, waiting: _Waiting, campaign_id: int) -> None:
-        """In a transaction of its own, which finds or makes the sender's assignment first."""
-
-        async def write(connection: AsyncConnection) -> Written:
-            return await _write_with_assignment(connection, waiting.send, campaign_id)
-
-        for _ in range(MOST_TRIES):
-            try:
-                async with self._own_connections:
-                    waiting.settle(await self._committed(write))
-            except psycopg.errors.LockNotAvailable:
-                continue
-            except Exception as error:
-                waiting.settle(_result_of(error))
-            return
-        waiting.settle(Conflict())
 
     async def _committed(self, write: Callable[[AsyncConnection], Awaitable[Result]]) -> Result:
         """Runs the work again where it was certainly rolled back by no fault of its own."""

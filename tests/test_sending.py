@@ -1187,6 +1187,56 @@ async def test_held_accounts_delay_their_own_teams_alone(
     assert (await books(database, free.id)).balance == 47
 
 
+async def test_held_account_does_not_delay_other_teams_texts_to_contacts_that_nobody_has(
+    database: Database, database_url: str, settings: Settings
+) -> None:
+    """One texter has many texts for a team whose account is held. Each goes out in the end."""
+    held = await make_team(database, contacts=20, credits=50)
+    free = await make_team(database, contacts=4, credits=50)
+    await rows(database, UNASSIGN)
+    joiner = await make_member(database, held.id, Role.TEXTER)
+    async with open_database(database_url, send_pool_size=settings.send_pool_size) as server:
+        writer = SendWriter(server.pool, settings)
+
+        def text(team: Team, contact_id: int, actor: Actor) -> asyncio.Task[int]:
+            attempt = send(
+                server, team, contact_id=contact_id, assignment_id=None, actor=actor, writer=writer
+            )
+            return asyncio.create_task(attempt)
+
+        async with holding(database, LOCK_ACCOUNT, **held.names):
+            waiting = [text(held, contact_id, joiner) for contact_id in held.contact_ids]
+            await until_waiting(database, 1)
+            await asyncio.sleep(0.1)
+            async with asyncio.timeout(0.9):
+                for contact_id in free.contact_ids:
+                    await text(free, contact_id, free.texter)
+            await asyncio.sleep(1)
+            assert not any(task.done() for task in waiting)
+        assert await asyncio.gather(*waiting) == list(held.contact_ids)
+    assert await value(database, "select count(distinct assignment_id) from message") == 2
+    assert (await books(database, held.id)).balance == 30
+
+
+@pytest.mark.long
+async def test_account_held_for_good_is_a_conflict_for_all_who_wait_at_once(
+    database: Database, settings: Settings
+) -> None:
+    """Or a server that stops would have to wait for each in turn."""
+    team = await make_team(database, contacts=8, credits=50)
+    await rows(database, UNASSIGN)
+    writer = SendWriter(database.pool, settings)
+    async with holding(database, LOCK_ACCOUNT, **team.names):
+        attempts = [
+            send(database, team, contact_id=contact_id, assignment_id=None, writer=writer)
+            for contact_id in team.contact_ids
+        ]
+        async with asyncio.timeout(6):
+            outcomes = await asyncio.gather(*attempts, return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [Conflict] * 8
+    assert await value(database, "select count(*) from assignment") == 1
+
+
 async def test_account_that_is_held_too_long_is_a_conflict(database: Database) -> None:
     team = await make_team(database, credits=5)
     async with holding(database, LOCK_ACCOUNT, **team.names):
