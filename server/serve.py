@@ -59,7 +59,7 @@ async def serve(settings: Settings, url: str, secret: str, *, with_worker: bool)
         server_header=False,
         proxy_headers=bool(settings.trusted_proxies),
         forwarded_allow_ips=settings.trusted_proxies or None,
-        timeout_graceful_shutdown=10,
+        timeout_graceful_shutdown=8,
     )
     listening = _listen(settings)
     server = _Announced(config, _announcement(settings, has_demo))
