@@ -102,6 +102,14 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder that PostgreSQL's own user can enter, unlike pytest's, whoever runs the tests."""
+    with tempfile.TemporaryDirectory(prefix="spoke-credits-") as name:
+        Path(name).chmod(0o755)
+        yield Path(name) / "data"
+
+
+@pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     return load_settings(spoke_data_dir=tmp_path)
 

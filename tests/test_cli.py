@@ -1,8 +1,6 @@
 """The command line, as an operator uses it: real processes on a real database."""
 
-import os
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,19 +8,9 @@ import psycopg
 import pytest
 
 from services.settings import Settings, SettingsError, load_settings
+from tests.servers import run
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
-
-
-def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-    return subprocess.run(
-        [sys.executable, "-m", "server", *arguments],
-        env={**kept, **environment},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
 
 
 @pytest.fixture
