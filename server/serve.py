@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import gc
 import ipaddress
+import signal
 import socket
 
 import uvicorn
@@ -74,6 +75,9 @@ async def serve(settings: Settings, url: str, secret: str, *, with_worker: bool)
 
 
 def run(settings: Settings, url: str, secret: str, *, with_worker: bool) -> None:
+    # uvicorn stops serving at SIGTERM, and then lets it have its effect: an end without end of the
+    # worker. Like this, it has that of Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with contextlib.suppress(KeyboardInterrupt):
         uvloop.run(serve(settings, url, secret, with_worker=with_worker))
 

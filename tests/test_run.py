@@ -26,6 +26,15 @@ def test_a_first_start_is_complete_and_ctrl_c_ends_everything(folder: Path) -> N
         assert ends(postgres)
 
 
+def test_sigterm_ends_everything_in_order(folder: Path) -> None:
+    """As systemd and containers stop it: the worker too comes to its end."""
+    with served("--worker", SPOKE_DATA_DIR=str(folder), LOG_LEVEL="INFO") as running:
+        postgres = postgres_pid(folder)
+        running.process.terminate()
+        assert running.process.wait(20) == 0
+        assert ends(postgres)
+
+
 def test_kill_9_leaves_no_postgres_behind_and_loses_nothing(folder: Path) -> None:
     with served("--worker", SPOKE_DATA_DIR=str(folder)) as running:
         running.sign_in("superadmin@example.org")
