@@ -143,7 +143,7 @@ class SendWriter:
         except psycopg.errors.LockNotAvailable:
             self._separate(lane, batch)
         except (psycopg.DataError, psycopg.IntegrityError) as error:
-            await self._write_singly(lane, batch, error)
+            await self._write_halves(lane, batch, error)
         except Exception as error:
             for one in batch:
                 one.settle(error)
@@ -160,13 +160,14 @@ class SendWriter:
                 one.settle(result)
         lane.waiting[:0] = hidden
 
-    async def _write_singly(self, lane: _Lane, batch: list[_Waiting], error: psycopg.Error) -> None:
-        """One bad row must not fail its neighbours."""
+    async def _write_halves(self, lane: _Lane, batch: list[_Waiting], error: psycopg.Error) -> None:
+        """One bad row must not fail its neighbours, nor make each of them pay a transaction."""
         if len(batch) == 1:
             batch[0].settle(_result_of(error))
             return
-        for one in batch:
-            await self._write_batch(lane, [one])
+        middle = len(batch) // 2
+        await self._write_batch(lane, batch[:middle])
+        await self._write_batch(lane, batch[middle:])
 
     def _separate(self, lane: _Lane, batch: list[_Waiting]) -> None:
         """Somebody holds the account of one of these teams. Each goes on in a lane of its own."""
@@ -234,9 +235,10 @@ async def _make_assignment(
     connection: AsyncConnection, user_id: int, campaign_id: int
 ) -> int | None:
     cursor = await connection.execute(
-        "insert into assignment (user_id, campaign_id) values (%s, %s) "
+        "insert into assignment (user_id, campaign_id) select %s, %s "
+        "where set_config('lock_timeout', %s, true) is not null "
         "on conflict (user_id, campaign_id) do nothing returning id",
-        [user_id, campaign_id],
+        [user_id, campaign_id, f"{OWN_LOCK_SECONDS}s"],
     )
     row = await cursor.fetchone()
     return row[0] if row else None

@@ -99,6 +99,18 @@ async def test_a_bad_row_fails_alone(database: Database, writer: SendWriter) -> 
     assert (await books(database, team.id)).balance == 1
 
 
+async def test_a_bad_row_costs_its_neighbours_few_transactions(
+    database: Database, writer: SendWriter
+) -> None:
+    team = await make_team(database, contacts=64, credits=64)
+    sends = [make_send(team, n) for n in range(64)]
+    sends[37] = make_send(team, 37, user_id=999_999)
+    found = outcomes(await write_all(writer, sends))
+    assert found.count(Outcome.ACCEPTED) == 63
+    assert await value(database, TRANSACTIONS) <= 8
+    assert (await books(database, team.id)).balance == 1
+
+
 async def test_of_one_key_in_a_batch_one_is_written(database: Database, writer: SendWriter) -> None:
     team = await make_team(database, contacts=3, credits=3)
     sends = [make_send(team, n, idempotency_key="k", fingerprint="00") for n in range(3)]

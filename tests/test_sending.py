@@ -1237,6 +1237,22 @@ async def test_account_held_for_good_is_a_conflict_for_all_who_wait_at_once(
     assert await value(database, "select count(*) from assignment") == 1
 
 
+@pytest.mark.long
+async def test_assignment_that_somebody_makes_for_too_long_is_a_conflict(
+    database: Database, settings: Settings
+) -> None:
+    team = await make_team(database, credits=5)
+    await rows(database, UNASSIGN)
+    supervolunteer = await make_member(database, team.id, Role.SUPERVOLUNTEER)
+    making = "insert into assignment (user_id, campaign_id) values (%(user)s, %(campaign)s)"
+    names = {**team.names, "user": supervolunteer.user_id}
+    writer = SendWriter(database.pool, settings)
+    async with holding(database, making, **names):
+        async with asyncio.timeout(6):
+            with pytest.raises(Conflict):
+                await send(database, team, actor=supervolunteer, assignment_id=None, writer=writer)
+
+
 async def test_account_that_is_held_too_long_is_a_conflict(database: Database) -> None:
     team = await make_team(database, credits=5)
     async with holding(database, LOCK_ACCOUNT, **team.names):
