@@ -61,13 +61,16 @@ def _discard_closed(adapted: Any, *_: object) -> None:
 
 @asynccontextmanager
 async def open_database(
-    url: str, *, pool_size: int = 10, send_pool_size: int = 4
+    url: str, *, pool_size: int = 10, send_pool_size: int = 4, prepares: bool = True
 ) -> AsyncIterator[Database]:
+    """`prepares`: whether statements may stay prepared, which not every pooler allows."""
+    prepared = {} if prepares else {"prepare_threshold": None}
     engine = create_async_engine(
         make_url(url).set(drivername="postgresql+psycopg"),
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=ACQUIRE_SECONDS,
+        connect_args=prepared,
         hide_parameters=True,  # errors go to the log, texts and addresses don't
     )
     event.listen(engine.sync_engine, "checkout", _discard_closed)
@@ -75,7 +78,7 @@ async def open_database(
         url,
         min_size=1,
         max_size=send_pool_size,
-        kwargs={"autocommit": True},
+        kwargs={"autocommit": True, **prepared},
         timeout=ACQUIRE_SECONDS,
         reconnect_timeout=ACQUIRE_SECONDS,
         open=False,

@@ -83,7 +83,9 @@ def serve(
         if migrate or is_embedded:
             upgrade(url)
         if is_embedded:
-            asyncio.run(_in_transaction(url, lambda session: _seed_if_empty(session, settings)))
+            asyncio.run(
+                _in_transaction(settings, url, lambda session: _seed_if_empty(session, settings))
+            )
         run(settings, url, session_secret(settings), with_worker=worker)
 
 
@@ -191,12 +193,14 @@ def revoke(token_id: Annotated[int, typer.Argument(help="Its id, as listed.")]) 
 
 def _with_session(settings: Settings, work: Callable[[AsyncSession], Awaitable[Result]]) -> Result:
     with chosen_database(settings) as url:
-        return asyncio.run(_in_transaction(url, work))
+        return asyncio.run(_in_transaction(settings, url, work))
 
 
-async def _in_transaction(url: str, work: Callable[[AsyncSession], Awaitable[Result]]) -> Result:
+async def _in_transaction(
+    settings: Settings, url: str, work: Callable[[AsyncSession], Awaitable[Result]]
+) -> Result:
     async with (
-        open_database(url, pool_size=2) as database,
+        open_database(url, pool_size=2, prepares=settings.database_prepare) as database,
         database.sessions() as session,
         session.begin(),
     ):

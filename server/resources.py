@@ -33,7 +33,10 @@ class Resources:
 @asynccontextmanager
 async def open_resources(settings: Settings, url: str, secret: str) -> AsyncIterator[Resources]:
     async with open_database(
-        url, pool_size=settings.database_pool_size, send_pool_size=settings.send_pool_size
+        url,
+        pool_size=settings.database_pool_size,
+        send_pool_size=settings.send_pool_size,
+        prepares=settings.database_prepare,
     ) as database:
         writer = SendWriter(database.pool, settings)
         try:

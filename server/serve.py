@@ -44,7 +44,7 @@ def _settle_garbage_collection() -> None:
 
 async def serve(settings: Settings, url: str, secret: str, *, with_worker: bool) -> None:
     """Until SIGINT or SIGTERM. Raises StartError."""
-    has_demo = await _has_demo_people(url)
+    has_demo = await _has_demo_people(settings, url)
     if has_demo and not _is_loopback(settings.host):
         raise StartError(
             f"HOST is {settings.host}, but the database holds demo people whose password "
@@ -99,8 +99,11 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-async def _has_demo_people(url: str) -> bool:
-    async with open_database(url, pool_size=2) as database, database.sessions() as session:
+async def _has_demo_people(settings: Settings, url: str) -> bool:
+    async with (
+        open_database(url, pool_size=2, prepares=settings.database_prepare) as database,
+        database.sessions() as session,
+    ):
         return await demo.has_demo_people(session)
 
 

@@ -80,7 +80,9 @@ async def run_worker(settings: Settings, url: str, *, pace: Pace | None = None) 
     """Until cancelled; then waits for the mails in flight, but not for long."""
     pace = pace or Pace()
     async with (
-        open_database(url, pool_size=CONCURRENCY + 2) as database,
+        open_database(
+            url, pool_size=CONCURRENCY + 2, prepares=settings.database_prepare
+        ) as database,
         _Worker(database, settings, pace).opened() as worker,
         asyncio.TaskGroup() as loops,
     ):

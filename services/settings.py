@@ -135,6 +135,11 @@ class Settings(BaseSettings):
     send_pool_size: int = Field(
         4, ge=2, le=50, description="Most database connections for sending and signing in."
     )
+    database_prepare: bool = Field(
+        True,
+        description="Keep statements prepared. false: for poolers in transaction mode that can't, "
+        "such as PgBouncer before 1.21; a text then costs PostgreSQL far more.",
+    )
     log_level: LogLevel = Field(LogLevel.INFO, description="DEBUG, INFO, WARNING or ERROR.")
 
     @model_validator(mode="after")
