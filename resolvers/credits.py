@@ -11,6 +11,10 @@ from resolvers.context import Info
 from resolvers.ids import credit_id, spoke_id
 from resolvers.teams import TeamId
 from services import credits, estimates
+from services.purchases import Purchase
+
+Shown = CreditPurchase | Purchase
+"""Just made or removed, or of a list."""
 
 
 async def add_credits(
@@ -69,13 +73,13 @@ def estimate_credits(
     )
 
 
-def team(root: strawberry.Parent[CreditPurchase], info: Info) -> Awaitable[Any]:
+def team(root: strawberry.Parent[Shown], info: Info) -> Awaitable[Any]:
     return info.context.loaders.teams.load(root.team_id)
 
 
-def purchased_by(root: strawberry.Parent[CreditPurchase], info: Info) -> Awaitable[Any] | None:
-    return info.context.loaders.users.load(root.purchased_by) if root.purchased_by else None
+def purchased_by(root: strawberry.Parent[Shown], info: Info) -> Any:
+    return info.context.loaders.person(root.purchased_by)
 
 
-def removed_by(root: strawberry.Parent[CreditPurchase], info: Info) -> Awaitable[Any] | None:
-    return info.context.loaders.users.load(root.removed_by) if root.removed_by else None
+def removed_by(root: strawberry.Parent[Shown], info: Info) -> Any:
+    return info.context.loaders.person(root.removed_by)

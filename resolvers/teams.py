@@ -6,13 +6,12 @@ from typing import Annotated, Any
 import strawberry
 from strawberry import argument
 
-from models.credits import CreditPurchase
 from resolvers.context import Info
 from resolvers.ids import spoke_id
 from schema.enums import CreditStatus, TeamOrder
 from services import credits, teams
 from services.pages import require_page
-from services.purchases import MOST_PURCHASES, Page, Wanted
+from services.purchases import MOST_PURCHASES, Page, Purchase, Wanted
 from services.teams import Team, require_credits_visible, require_owner
 
 TeamId = Annotated[strawberry.ID, argument(description="Which team.")]
@@ -89,7 +88,7 @@ def credit_purchases(
     ] = False,
     limit: Annotated[int, argument(description="The most purchases to return, 1 to 500.")] = 100,
     offset: Offset = 0,
-) -> Awaitable[list[CreditPurchase]]:
+) -> Awaitable[list[Purchase]]:
     require_credits_visible(info.context.actor, root, info.context.settings)
     require_page(limit, offset, most=MOST_PURCHASES)
     return info.context.loaders.purchases.load(

@@ -1,7 +1,8 @@
 """Credit purchases, as lists of teams."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import NamedTuple
 
 from sqlalchemy import func, select
@@ -25,14 +26,32 @@ class Wanted(NamedTuple):
     page: Page
 
 
+class Purchase(NamedTuple):
+    """What is shown of a purchase. `purchased_by`, `removed_by`: ids of people."""
+
+    id: int
+    team_id: int
+    amount: int
+    note: str | None
+    purchased_by: int | None
+    purchased_by_name: str
+    created_at: datetime
+    removed_at: datetime | None
+    removed_by: int | None
+    removed_by_name: str | None
+
+
+_SHOWN = [getattr(CreditPurchase, name) for name in Purchase._fields]
+
+
 async def purchases_of_teams(
     session: AsyncSession, wanted: Sequence[Wanted]
-) -> list[list[CreditPurchase]]:
+) -> list[list[Purchase]]:
     """For each page wanted its purchases, newest first. One statement per distinct Page."""
     teams_by_page: dict[Page, list[int]] = defaultdict(list)
     for team_id, page in wanted:
         teams_by_page[page].append(team_id)
-    found: dict[Wanted, list[CreditPurchase]] = defaultdict(list)
+    found: dict[Wanted, list[Purchase]] = defaultdict(list)
     for page, team_ids in teams_by_page.items():
         for purchase in await _newest_purchases(session, team_ids, page):
             found[Wanted(purchase.team_id, page)].append(purchase)
@@ -41,20 +60,27 @@ async def purchases_of_teams(
 
 async def _newest_purchases(
     session: AsyncSession, team_ids: Sequence[int], page: Page
-) -> Sequence[CreditPurchase]:
+) -> list[Purchase]:
     position = func.row_number().over(
         partition_by=CreditPurchase.team_id, order_by=CreditPurchase.id.desc()
     )
-    ranked = select(CreditPurchase.id, position.label("position")).where(
-        CreditPurchase.team_id.in_(team_ids)
-    )
+    ranked = select(*_SHOWN, position.label("position")).where(CreditPurchase.team_id.in_(team_ids))
     if not page.include_removed:
         ranked = ranked.where(CreditPurchase.removed_at.is_(None))
     chosen = ranked.subquery()
-    purchases = await session.scalars(
-        select(CreditPurchase)
-        .join(chosen, chosen.c.id == CreditPurchase.id)
+    rows = await session.execute(
+        select(*(chosen.c[name] for name in Purchase._fields))
         .where(chosen.c.position > page.offset, chosen.c.position <= page.offset + page.limit)
-        .order_by(CreditPurchase.id.desc())
+        .order_by(chosen.c.id.desc())
     )
-    return purchases.all()
+    return [Purchase(*row) for row in rows]
+
+
+def people_of(purchases: Iterable[Purchase]) -> set[int]:
+    """The ids of all who made or removed these."""
+    return {
+        person
+        for purchase in purchases
+        for person in (purchase.purchased_by, purchase.removed_by)
+        if person is not None
+    }
