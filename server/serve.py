@@ -18,6 +18,9 @@ from server.worker import run_worker
 from services.settings import Settings
 
 NEW_OBJECTS_BEFORE_COLLECTING = 10_000
+MORE_DOORS = 31
+"""uvloop lets in one connection per turn of its loop and listening socket: by a single one, of 256
+clients that come at once the last would wait for seconds behind those that are in already."""
 
 
 class _Announced(uvicorn.Server):
@@ -66,7 +69,7 @@ async def serve(settings: Settings, url: str, secret: str, *, with_worker: bool)
     server = _Announced(config, _announcement(settings, has_demo))
     worker = asyncio.create_task(run_worker(settings, url)) if with_worker else None
     try:
-        await server.serve(sockets=[listening])
+        await server.serve(sockets=[listening, *(listening.dup() for _ in range(MORE_DOORS))])
     finally:
         if worker:
             worker.cancel()
