@@ -46,7 +46,8 @@ async def graphql(request: Request) -> Response:
         async with asyncio.timeout(resources.settings.request_timeout_seconds):
             context = await _context(request, resources)
             result = await _executed(document, payload, context)
-    except TimeoutError:
+    except (TimeoutError, asyncio.CancelledError):
+        # Cancelled: the server must stop, and has waited for this as long as it may.
         return _answer(request, {"data": None, "errors": [_timed_out(document, payload)]})
     return _answer(request, _body(result, context))
 
