@@ -15,6 +15,7 @@ from bench.report import Figure, Outcome, machine, print_reaches, print_table, s
 NAMES = (
     "segments",
     "send",
+    "limit",
 )
 
 
