@@ -16,6 +16,8 @@ NAMES = (
     "segments",
     "send",
     "limit",
+    "refuse",
+    "mixed",
 )
 
 
