@@ -19,6 +19,8 @@ NAMES = (
     "refuse",
     "mixed",
     "lists",
+    "processes",
+    "memory",
 )
 
 
