@@ -21,6 +21,7 @@ NAMES = (
     "lists",
     "processes",
     "memory",
+    "growth",
 )
 
 
