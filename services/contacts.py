@@ -78,8 +78,10 @@ async def contacts_by_id(connection: AsyncConnection, ids: Sequence[int]) -> lis
     return [found.get(contact_id) for contact_id in ids]
 
 
+# The sub-query: see services/send_facts.py.
 _BY_ID = f"""
-select {", ".join(Contact._fields)} from campaign_contact where id = any(%s)
+select {", ".join(Contact._fields)} from campaign_contact
+where id = any((select %s::int[])::int[])
 """
 
 

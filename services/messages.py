@@ -36,8 +36,9 @@ async def messages_of_contacts(
 
 
 # MOST_MESSAGES of each: a long conversation must take nothing from its neighbours in the batch.
+# The sub-query: see services/send_facts.py.
 _STATEMENT = """
-select message.* from unnest(%s::int[]) as asked (contact_id) cross join lateral (
+select message.* from unnest((select %s::int[])) as asked (contact_id) cross join lateral (
   select campaign_contact_id, id, text, user_id, is_from_contact, created_at, error_codes
   from message where campaign_contact_id = asked.contact_id order by created_at, id limit %s
 ) as message
