@@ -38,10 +38,11 @@ def main() -> None:
     for name in names:
         figures += _run(name, found_on)
     floors += noise.floors()
-    print_table("Noise: the same floor before and after", [noise.spread(floors)])
+    spread = noise.spread(floors)
+    print_table("Noise: the same floor before and after", [spread])
     if figures:
-        print_reaches(figures)
-    save("reach", machine=found_on, noise=noise.spread(floors), figures=figures)
+        print_reaches(figures, spread["median_ms"])
+    save("reach", machine=found_on, noise=spread, figures=figures)
 
 
 def _run(name: str, found_on: dict[str, object]) -> list[Figure]:

@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from statistics import median
 
+import psycopg
+
 from bench.harness import Server, database, measure, server
 from bench.report import Figure, Outcome, Row
 from bench.requests import Body, credits_page, sends
@@ -27,6 +29,10 @@ ROUNDS = 3
 REACH = 1.15
 # No checkpoint falls into a measurement.
 SETTINGS = {"max_wal_size": "40GB", "checkpoint_timeout": "1h", "autovacuum": "off"}
+_SIZES = """
+select relname, pg_total_relation_size(oid), reltuples::bigint from pg_class
+where relname in ('message', 'credit_entry', 'outbound_text', 'campaign_contact') order by 2 desc
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +85,14 @@ def run() -> Outcome:
     started = time.monotonic()
     with _grown(FEW) as small, _grown(_that_fit(MANY)) as big:
         loading = {"texts": big.texts, "seconds": round(time.monotonic() - started)}
+        disk = _disk(big)
         for work in WORKS * ROUNDS:
             for one in (small, big):
                 one.measure(work)
     return Outcome(
         {
             "Loading": [loading],
+            "Disk, indexes included": disk,
             f"Growth (CPU in ms per request, medians of {ROUNDS} rounds)": [
                 one.row(work) for work in WORKS for one in (small, big)
             ],
@@ -99,6 +107,15 @@ def _grown(texts: int) -> Iterator[Grown]:
         make_world(url, teams=TEAMS, texts=texts)
         with server(url) as running:
             yield Grown(texts, url, running)
+
+
+def _disk(grown: Grown) -> list[Row]:
+    with psycopg.connect(grown.url) as connection:
+        found = connection.execute(_SIZES).fetchall()
+    return [
+        {"table": name, "bytes_per_text": round(size / grown.texts, 1), "rows": rows}
+        for name, size, rows in found
+    ]
 
 
 def _that_fit(texts: int) -> int:

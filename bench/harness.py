@@ -58,7 +58,7 @@ class Server:
 
 @contextmanager
 def server(url: str) -> Iterator[Server]:
-    environment = {"DATABASE_URL": url, "SESSION_SECRET": SECRET, "LOG_LEVEL": "WARNING"}
+    environment = {"DATABASE_URL": url, "SESSION_SECRET": SECRET, "LOG_LEVEL": "INFO"}
     with _serving(["server", "serve"], environment) as running:
         yield running
 
@@ -81,6 +81,7 @@ def _serving(
         env={**os.environ, **environment, "PORT": str(port)},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,  # a line for each request
     ) as process:
         assert process.stdin is not None and process.stdout is not None
         process.stdin.write(given)

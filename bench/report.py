@@ -17,6 +17,11 @@ RESULTS = Path(__file__).parent / "results"
 Row = Mapping[str, Any]
 
 
+FLOOR_OF_THE_REACHES = 0.065
+"""CPU in milliseconds per request of the floor where the reaches were set. A machine on which it
+costs twice as much is half as fast."""
+
+
 @dataclass(frozen=True, slots=True)
 class Figure:
     """A line of the table of reaches. `reach`: the most that is wanted, or `is_least` the least."""
@@ -27,9 +32,10 @@ class Figure:
     unit: str
     is_least: bool = False
 
-    @property
-    def is_met(self) -> bool:
-        return self.value >= self.reach if self.is_least else self.value <= self.reach
+    def is_met(self, slowness: float = 1) -> bool:
+        """`slowness`: how many times slower this machine is, which counts for milliseconds."""
+        value = self.value / slowness if self.unit == "ms" else self.value
+        return value >= self.reach if self.is_least else value <= self.reach
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,17 +69,25 @@ def print_table(title: str, rows: Sequence[Row]) -> None:
         print("  ".join(str(row[name]).rjust(width) for name, width in widths.items()), flush=True)
 
 
-def print_reaches(figures: Sequence[Figure]) -> None:
+def print_reaches(figures: Sequence[Figure], floor: float) -> None:
+    """`floor`: in milliseconds, on this machine."""
+    slowness = round(floor / FLOOR_OF_THE_REACHES, 2)
     rows = [
         {
             "figure": figure.name,
             "is": f"{figure.value:g} {figure.unit}",
             "reach": f"{'>=' if figure.is_least else '<='} {figure.reach:g}",
-            "met": "yes" if figure.is_met else "NO",
+            "met": _answer(figure.is_met()),
+            "at their speed": f"{figure.value / slowness:.3g}" if figure.unit == "ms" else "",
+            "met then": _answer(figure.is_met(slowness)),
         }
         for figure in figures
     ]
-    print_table("Reach", rows)
+    print_table(f"Reach (this machine is {slowness} times slower than where it was set)", rows)
+
+
+def _answer(is_met: bool) -> str:
+    return "yes" if is_met else "NO"
 
 
 def save(name: str, **found: Any) -> None:
