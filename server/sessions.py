@@ -2,6 +2,7 @@
 
 import base64
 import hmac
+from functools import lru_cache
 from urllib.parse import quote, unquote
 
 from starlette.requests import HTTPConnection
@@ -12,6 +13,8 @@ from services.access import Actor
 from services.sessions import LIFETIME
 
 COOKIE = "connect.sid"
+LONGEST_COOKIE = 500
+"""Characters; express-session's have some 100. Memory is kept for them."""
 _BEARER = "bearer "
 
 
@@ -28,7 +31,14 @@ def _signed(sid: str, secret: str) -> str:
 
 def verified_sid(connection: HTTPConnection, secret: str) -> str | None:
     """The sid of the cookie, if its signature is ours."""
-    cookie = unquote(connection.cookies.get(COOKIE, ""))
+    cookie = connection.cookies.get(COOKIE, "")
+    return _genuine_sid(cookie, secret) if len(cookie) <= LONGEST_COOKIE else None
+
+
+@lru_cache(maxsize=4096)
+def _genuine_sid(cookie: str, secret: str) -> str | None:
+    """Remembered, since browsers send the same cookie again and again; never whose it is."""
+    cookie = unquote(cookie)
     sid = cookie.removeprefix("s:").rpartition(".")[0]
     genuine = hmac.compare_digest(cookie.encode(), _signed(sid, secret).encode())
     return sid if sid and genuine else None

@@ -1,16 +1,15 @@
 """What the rules of sending need to know about a contact, its campaign, its team and the sender."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
+from typing import NamedTuple
 
 from psycopg import AsyncConnection
 
 from services.settings import Settings
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(NamedTuple):
     """May this person text this contact? And was this key of theirs accepted before?"""
 
     contact_id: int
@@ -18,8 +17,7 @@ class Question:
     idempotency_key: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class ContactFacts:
+class ContactFacts(NamedTuple):
     """A contact that exists, in a campaign that can be texted.
 
     `assigned_user_id` is None while nobody has the contact; `role` is None for people outside the
@@ -46,8 +44,7 @@ class ContactFacts:
     exhaustion_open: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(NamedTuple):
     """`remembered`: the fingerprint of the send that was accepted with the key of the question."""
 
     contact: ContactFacts | None
