@@ -26,7 +26,7 @@ from bench.world import TEXTER, add_contacts, cookie_of, make_world
 from services import send_statement
 
 CLIENTS = 64
-SECONDS = 4
+SECONDS = 3
 MOST_PER_SECOND = {"pgbench": 10_000, "group commit": 20_000, "HTTP": 5_000}
 """As many contacts are made."""
 

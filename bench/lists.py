@@ -8,7 +8,7 @@ from bench.requests import Body, credits_page, purchases_page
 from bench.world import SUPERADMIN, cookie_of, make_world
 
 CLIENTS = (1, 4)
-SECONDS = 3
+SECONDS = 2
 TEAMS = 1_000
 PURCHASES = 20
 

@@ -16,7 +16,7 @@ TEXTING = (*range(1, 19), 99, 100)
 """The last two have nothing left: a tenth of the requests is refused."""
 CONTACTS = 2_500
 CLIENTS = 64
-SECONDS = 15
+SECONDS = 12
 
 
 def run() -> Outcome:

@@ -11,7 +11,7 @@ CLIENTS = (64, 256)
 POOR = 2
 """The team."""
 CONTACTS = 5_000
-SECONDS = 5
+SECONDS = 4
 # Whatever writes or locks a row takes a transaction id.
 _NEXT_ID = "select pg_snapshot_xmax(pg_current_snapshot())::text::bigint"
 
