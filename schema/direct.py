@@ -32,13 +32,19 @@ def _resolve_fields(kind: GraphQLObjectType) -> None:
 
 def _resolver(declared: StrawberryField) -> Callable[..., Any]:
     """Called with the source, graphql-core's info, and the arguments by name."""
+    if declared.permission_classes or declared.extensions:
+        raise TypeError(f"{declared.python_name}: its permission classes or extensions won't run.")
     if declared.base_resolver is None:
         name = declared.python_name
         return lambda source, info: getattr(source, name)
     resolver: Callable[..., Any] = cast(Any, declared.base_resolver.wrapped_func)
-    if "root" in signature(resolver).parameters:
-        return resolver
-    return lambda source, info, **arguments: resolver(info, **arguments)
+    match list(signature(resolver).parameters)[:2]:
+        case ["root", "info"]:
+            return resolver
+        case ["root", *_]:
+            return lambda source, info, **arguments: resolver(source, **arguments)
+        case _:
+            return lambda source, info, **arguments: resolver(info, **arguments)
 
 
 def _make_input(kind: GraphQLInputObjectType) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import orjson
 from sqlalchemy import exists, select
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.campaigns import Assignment, Campaign
@@ -103,7 +104,7 @@ async def custom_fields_of_campaigns(
     rows = await session.execute(
         select(CampaignContact.campaign_id, CampaignContact.custom_fields)
         .where(CampaignContact.campaign_id.in_(campaign_ids))
-        .distinct(CampaignContact.campaign_id)
+        .ext(distinct_on(CampaignContact.campaign_id))
         .order_by(CampaignContact.campaign_id, CampaignContact.id)
     )
     found: dict[int, list[str]] = defaultdict(list)

@@ -159,5 +159,5 @@ async def opt_outs_of_contacts(
         .join(OptOut, and_(OptOut.cell == CampaignContact.cell, same_team))
         .where(CampaignContact.id.in_(contact_ids))
     )
-    found: dict[int, OptOut] = dict(rows.tuples().all())
+    found: dict[int, OptOut] = dict(rows.all())
     return [found.get(contact_id) for contact_id in contact_ids]

@@ -17,6 +17,8 @@ from graphql import (
     GraphQLObjectType,
     GraphQLScalarType,
     get_introspection_query,
+    get_named_type,
+    is_required_argument,
 )
 
 from schema.build import schema
@@ -161,6 +163,69 @@ def test_bound_is_told(coordinate: str) -> None:
     field = dict(fields())[coordinate]
     limit = field.args.get("limit") or field.args["first"]
     assert str(most) in f"{field.description} {limit.description}"
+
+
+# So that no field of these is null for want of something to show.
+MARKS = """
+update organization set deleted_at = now() where id = 2;
+insert into opt_out (cell, organization_id, assignment_id, reason_code)
+  select cell, 1, assignment_id, '' from campaign_contact where id = 1
+"""
+# For each type a way to it, in the demo data.
+WAYS = {
+    "Assignment": ("superadmin", '{ assignment(id: "1") { %s } }'),
+    "Campaign": ("superadmin", '{ campaign(id: "1") { %s } }'),
+    "CampaignContact": ("superadmin", '{ contact(id: "1") { %s } }'),
+    "CreditEstimate": ("texter", '{ estimateCredits(text: "Hi!", recipients: 2) { %s } }'),
+    "CreditPurchase": ("superadmin", "{ team(id: 1) { creditPurchases { %s } } }"),
+    "Message": ("superadmin", '{ contact(id: "1") { messages { %s } } }'),
+    "OptOut": ("superadmin", '{ contact(id: "1") { optOut { %s } } }'),
+    "Organization": ("superadmin", "{ organizations { %s } }"),
+    "OrganizationMembership": (
+        "owner",
+        "{ currentUser { memberships { edges { node { %s } } } } }",
+    ),
+    "OrganizationMembershipEdge": ("owner", "{ currentUser { memberships { edges { %s } } } }"),
+    "OrganizationMembershipPage": ("owner", "{ currentUser { memberships { %s } } }"),
+    "PageInfo": ("superadmin", "{ teams { pageInfo { %s } } }"),
+    "RelayPageInfo": ("owner", "{ currentUser { memberships { pageInfo { %s } } } }"),
+    "Team": ("superadmin", "{ teams { teams { %s } } }"),
+    "TeamPage": ("superadmin", "{ teams { %s } }"),
+    "User": ("superadmin", "{ currentUser { %s } }"),
+}
+
+
+def selection(name: str) -> str:
+    """Every field of the type, with what its arguments need at least."""
+    kind = TYPES[name]
+    assert isinstance(kind, GraphQLObjectType)
+    return " ".join(
+        field_name + needed_arguments(field) + (" { __typename }" if is_object(field) else "")
+        for field_name, field in kind.fields.items()
+    )
+
+
+def needed_arguments(field: GraphQLField) -> str:
+    needed = [f'{name}: "1"' for name, one in field.args.items() if is_required_argument(one)]
+    return f"({', '.join(needed)})" if needed else ""
+
+
+def is_object(field: GraphQLField) -> bool:
+    return isinstance(get_named_type(field.type), GraphQLObjectType)
+
+
+def test_there_is_a_way_to_every_type() -> None:
+    objects = {name for name, kind in TYPES.items() if isinstance(kind, GraphQLObjectType)}
+    assert set(WAYS) == objects - set(ROOTS)
+
+
+@pytest.mark.parametrize("name", WAYS)
+async def test_every_field_is_answered(api: Api, demo_url: str, name: str) -> None:
+    with psycopg.connect(demo_url) as connection:
+        connection.execute(MARKS)
+    who, way = WAYS[name]
+    answer = await api(who, way % selection(name))
+    assert not answer.errors
 
 
 async def test_graphiql_may_read_the_schema(api: Api) -> None:
