@@ -22,7 +22,7 @@ from bench.harness import (
 )
 from bench.report import Figure, Outcome, Row
 from bench.requests import sends
-from bench.world import TEXTER, add_contacts, cookie_of, make_world
+from bench.world import TEXTER, add_contacts, cookies_of, make_world
 from services import send_statement
 
 CLIENTS = 64
@@ -151,10 +151,10 @@ def _row(
 def _over_http(url: str) -> tuple[Measured, Measured]:
     """A send, and a route that answers the same."""
     ids = add_contacts(url, MOST_PER_SECOND["HTTP"] * SECONDS, 1)
-    cookie = cookie_of(url, TEXTER)
-    spec = {"cookie": cookie, "clients": CLIENTS, "seconds": SECONDS, "bodies": sends(ids[1:])}
+    cookies = cookies_of(url, TEXTER)
+    spec = {"cookies": cookies, "clients": CLIENTS, "seconds": SECONDS, "bodies": sends(ids[1:])}
     with server(url) as running:
-        answer = ask(running, cookie, sends(ids[:1])[0])
+        answer = ask(running, cookies[0], sends(ids[:1])[0])
         sent = measure(url, [running], spec)
     with floor(answer) as running:
         return sent, measure(None, [running], {**spec, "repeat": True})

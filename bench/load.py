@@ -15,25 +15,32 @@ import orjson
 import uvloop
 
 
-def request_bytes(path: str, cookie: str, body: dict[str, Any]) -> bytes:
-    content = orjson.dumps(body)
+def head_of(cookie: str) -> bytes:
+    """All that a client's requests begin with."""
     return (
-        f"POST {path} HTTP/1.1\r\nHost: bench\r\nCookie: {cookie}\r\n"
-        f"Content-Type: application/json\r\nContent-Length: {len(content)}\r\n\r\n"
-    ).encode() + content
+        f"POST /graphql HTTP/1.1\r\nHost: bench\r\nCookie: {cookie}\r\n"
+        "Content-Type: application/json\r\n"
+    ).encode()
+
+
+def rest_of(body: dict[str, Any]) -> bytes:
+    content = orjson.dumps(body)
+    return f"Content-Length: {len(content)}\r\n\r\n".encode() + content
 
 
 class Client(asyncio.Protocol):
     """Sends the next request when the answer to the last one is complete, or `every` so many
     seconds if that is later."""
 
-    def __init__(self, requests: Iterator[bytes], every: float) -> None:
+    def __init__(self, head: bytes, requests: Iterator[bytes], every: float) -> None:
+        self._head = head
         self._requests = requests
         self._every = every
         self._deadline = 0.0
         self._received: list[bytes] = []
         self._missing = 0
         self._started = 0.0
+        self._is_waiting = False
         self.seconds: list[float] = []
         self.refused = 0
         self.failed = 0
@@ -62,10 +69,12 @@ class Client(asyncio.Protocol):
                 self._next()
 
     def connection_lost(self, error: Exception | None) -> None:
+        self.failed += self._is_waiting
         if not self.done.done():
             self.done.set_result(None)
 
     def _count(self, answer: bytes) -> None:
+        self._is_waiting = False
         self.seconds.append(time.perf_counter() - self._started)
         refused = b"INSUFFICIENT_CREDITS" in answer
         self.refused += refused
@@ -76,8 +85,9 @@ class Client(asyncio.Protocol):
         if request is None or time.perf_counter() > self._deadline:
             self._transport.close()
             return
+        self._is_waiting = True
         self._started = time.perf_counter()
-        self._transport.write(request)
+        self._transport.write(self._head + request)
 
 
 def _content_length(head: bytes) -> int:
@@ -85,15 +95,17 @@ def _content_length(head: bytes) -> int:
 
 
 async def load(spec: dict[str, Any]) -> dict[str, Any]:
-    """`spec`: ports, cookie, bodies (used in turn), clients, seconds; perhaps `repeat` (when the
-    bodies are used up, begin anew) and `every` (seconds from a client's request to its next)."""
-    prebuilt = [request_bytes("/graphql", spec["cookie"], body) for body in spec["bodies"]]
+    """`spec`: ports and cookies (the clients get them in turn), bodies (used in turn), clients,
+    seconds; perhaps `repeat` (when the bodies are used up, begin anew) and `every` (seconds from a
+    client's request to its next)."""
+    prebuilt = [rest_of(body) for body in spec["bodies"]]
     requests = itertools.cycle(prebuilt) if spec.get("repeat") else iter(prebuilt)
     loop = asyncio.get_running_loop()
     clients: list[Client] = []
+    heads = itertools.cycle([head_of(cookie) for cookie in spec["cookies"]])
     for number in range(spec["clients"]):
         _, client = await loop.create_connection(
-            lambda: Client(requests, spec.get("every", 0)),
+            lambda: Client(next(heads), requests, spec.get("every", 0)),
             "127.0.0.1",
             spec["ports"][number % len(spec["ports"])],
         )

@@ -9,7 +9,7 @@ from itertools import chain
 from bench.harness import database, measure, run_process, server
 from bench.report import Outcome
 from bench.requests import Body, credits_page, sends
-from bench.world import SUPERADMIN, TEXTER, add_contacts, cookie_of, make_world
+from bench.world import SUPERADMIN, TEXTER, add_contacts, cookies_of, make_world
 
 TEAMS, WITHOUT_CREDITS = 100, 2
 TEXTING = (*range(1, 19), 99, 100)
@@ -22,8 +22,8 @@ SECONDS = 12
 def run() -> Outcome:
     with database() as url:
         make_world(url, teams=TEAMS, without_credits=WITHOUT_CREDITS)
-        spec = {"cookie": cookie_of(url, TEXTER), "seconds": SECONDS, "clients": CLIENTS}
-        page = {"cookie": cookie_of(url, SUPERADMIN), "seconds": SECONDS, "clients": 1}
+        spec = {"cookies": cookies_of(url, TEXTER), "seconds": SECONDS, "clients": CLIENTS}
+        page = {"cookies": cookies_of(url, SUPERADMIN), "seconds": SECONDS, "clients": 1}
         page |= {"bodies": [credits_page(TEAMS)], "repeat": True, "every": 1}
         with server(url) as running, ThreadPoolExecutor() as threads:
             page |= {"ports": [running.port]}

@@ -12,7 +12,7 @@ ROUNDS, SECONDS = 3, 1.5
 def floors() -> list[float]:
     """CPU in milliseconds per request of the same route, by 64 clients, several times."""
     spec = {
-        "cookie": "",
+        "cookies": [""],
         "clients": 64,
         "seconds": SECONDS,
         "bodies": sends(range(100)),

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from bench.harness import ask, count, database, measure, server
 from bench.report import Figure, Outcome
 from bench.requests import sends
-from bench.world import TEXTER, add_contacts, cookie_of, make_world
+from bench.world import TEXTER, add_contacts, cookies_of, make_world
 
 CLIENTS = (64, 256)
 POOR = 2
@@ -20,11 +20,11 @@ def run() -> Outcome:
     rows, figures = [], []
     with database(autovacuum="off") as url:  # it takes transaction ids of its own
         make_world(url, teams=2, without_credits=1)
-        cookie = cookie_of(url, TEXTER)
+        cookies = cookies_of(url, TEXTER)
         bodies = sends(add_contacts(url, CONTACTS, POOR), assignment_id=POOR)
-        spec = {"cookie": cookie, "seconds": SECONDS, "bodies": bodies, "repeat": True}
+        spec = {"cookies": cookies, "seconds": SECONDS, "bodies": bodies, "repeat": True}
         with server(url) as running:
-            ask(running, cookie, bodies[0])  # opens the exhaustion
+            ask(running, cookies[0], bodies[0])  # opens the exhaustion
             before = count(url, _NEXT_ID)
             for clients in CLIENTS:
                 found = measure(url, [running], {**spec, "clients": clients})

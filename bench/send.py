@@ -5,7 +5,7 @@ from dataclasses import asdict
 from bench.harness import count, database, measure, server
 from bench.report import Figure, Outcome
 from bench.requests import sends
-from bench.world import TEXTER, add_contacts, cookie_of, make_world
+from bench.world import TEXTER, add_contacts, cookies_of, make_world
 
 REACHES = {1: 2.5, 16: 0.8, 64: 0.6}
 """Milliseconds of CPU per request, server and PostgreSQL, by clients."""
@@ -21,7 +21,7 @@ def run() -> Outcome:
     rows, figures = [], []
     with database() as url:
         make_world(url)
-        spec = {"cookie": cookie_of(url, TEXTER), "seconds": SECONDS}
+        spec = {"cookies": cookies_of(url, TEXTER), "seconds": SECONDS}
         with server(url) as running:
             warming = sends(add_contacts(url, 1_000, 1))
             measure(url, [running], {**spec, "clients": 4, "bodies": warming})

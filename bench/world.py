@@ -18,6 +18,7 @@ from services.settings import load_settings
 from services.verification import Verification, verify_credits
 
 SUPERADMIN, TEXTER = 1, 2
+MOST_CLIENTS = 256
 PLENTY = 10_000_000
 """Credits of one purchase."""
 
@@ -124,17 +125,18 @@ def buy_credits(url: str, team_id: int, amount: int) -> None:
     )
 
 
-def cookie_of(url: str, user_id: int) -> str:
-    """A session of that person, as the server would have made it."""
-    sid = f"bench-{user_id}"
+def cookies_of(url: str, user_id: int) -> list[str]:
+    """Sessions of that person, one for each client, as the server would have made them."""
+    sids = [f"bench-{user_id}-{n}" for n in range(MOST_CLIENTS)]
     sess = json.dumps({"cookie": {"expires": None}, "passport": {"user": user_id}})
     with psycopg.connect(url) as connection:
         connection.execute(
-            "insert into user_session (sid, sess, expire) values (%s, %s, now() + '30 days') "
+            "insert into user_session (sid, sess, expire) "
+            "select sid, %s, now() + interval '30 days' from unnest(%s::text[]) sid "
             "on conflict do nothing",
-            [sid, sess],
+            [sess, sids],
         )
-    return f"{COOKIE}={signed(sid, SECRET)}"
+    return [f"{COOKIE}={signed(sid, SECRET)}" for sid in sids]
 
 
 def verified(url: str) -> Verification:

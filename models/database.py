@@ -15,6 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_asyn
 
 ACQUIRE_SECONDS = 10
 """How long to wait for a free connection before giving up."""
+KEPT_ALIVE = {"keepalives_idle": 60, "keepalives_interval": 10, "keepalives_count": 3}
+"""In seconds. Firewalls forget silent connections, and say so only to the next statement."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +66,13 @@ async def open_database(
     url: str, *, pool_size: int = 10, send_pool_size: int = 4, prepares: bool = True
 ) -> AsyncIterator[Database]:
     """`prepares`: whether statements may stay prepared, which not every pooler allows."""
-    prepared = {} if prepares else {"prepare_threshold": None}
+    options = KEPT_ALIVE if prepares else {**KEPT_ALIVE, "prepare_threshold": None}
     engine = create_async_engine(
         make_url(url).set(drivername="postgresql+psycopg"),
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=ACQUIRE_SECONDS,
-        connect_args=prepared,
+        connect_args=options,
         hide_parameters=True,  # errors go to the log, texts and addresses don't
     )
     event.listen(engine.sync_engine, "checkout", _discard_closed)
@@ -78,7 +80,7 @@ async def open_database(
         url,
         min_size=1,
         max_size=send_pool_size,
-        kwargs={"autocommit": True, **prepared},
+        kwargs={"autocommit": True, **options},
         timeout=ACQUIRE_SECONDS,
         reconnect_timeout=ACQUIRE_SECONDS,
         open=False,

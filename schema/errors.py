@@ -22,8 +22,8 @@ def formatted(
 ) -> list[GraphQLFormattedError]:
     """`code`: for errors that GraphQL itself found, such as a variable of the wrong type.
 
-    `after_write`: something was committed before the errors, so that what could not be read for
-    the answer must not say that nothing was changed.
+    `after_write`: the request has committed something, so that what could not be read for the
+    answer must not say that nothing was changed. It is said of all of the request.
     """
     return [_formatted(error, code, after_write) for error in errors]
 

@@ -80,7 +80,8 @@ def _statement(share: bool, limits: bool) -> str:
     return _STATEMENT.format(share=str(share).lower(), limits=str(limits).lower())
 
 
-# As sub-queries, the arrays hide how long they are: for the same reason. It costs a millisecond.
+# As sub-queries, the arrays hide how long they are, for the same reason: planning takes a
+# millisecond.
 # The columns after the first are the fields of ContactFacts, in order.
 _STATEMENT = """
 select

@@ -80,7 +80,9 @@ async def write_sends(
         sent = orjson.dumps([_row(s) for s in sends]).decode()
         parameters = {"sends": sent, "lock_timeout": f"{round(lock_seconds * 1000)}ms"}
         await cursor.execute(_STATEMENT, parameters, prepare=True)
-        return await cursor.fetchall()
+        written = await cursor.fetchall()
+    assert len(written) == len(sends)
+    return written
 
 
 def _row(send: Send) -> dict[str, Any]:

@@ -29,7 +29,7 @@ ROLLED_BACK_CLASSES = ("40", "55", "57014")
 COMMON_LOCK_SECONDS = 0.2
 """How long an account may be held before its team gets a lane of its own."""
 OWN_LOCK_SECONDS = 1.0
-MOST_TRIES = 3
+MOST_TRIES = 4
 _CLOSE = "update campaign_contact set message_status = 'closed' where id = %s"
 
 Result = TypeVar("Result")
@@ -175,7 +175,7 @@ class SendWriter:
             batch, lane.waiting = [*batch, *lane.waiting], []
         for one in batch:
             one.tries += 1
-            if one.tries > MOST_TRIES:
+            if one.tries >= MOST_TRIES:
                 one.settle(Conflict())
             elif one.send.assignment_id is None:
                 self._enqueue(lane, [one])
@@ -222,7 +222,10 @@ async def _write_with_assignment(
 ) -> Written:
     """Finds or makes the sender's assignment for the message. A refusal leaves none behind."""
     async with connection.transaction():
-        made = await _make_assignment(connection, send.user_id, campaign_id)
+        try:
+            made = await _make_assignment(connection, send.user_id, campaign_id)
+        except psycopg.errors.LockNotAvailable as error:
+            raise Conflict from error  # nobody behind them waits for the same
         assignment_id = made or await _find_assignment(connection, send.user_id, campaign_id)
         sends = [replace(send, assignment_id=assignment_id)]
         [written] = await write_sends(connection, sends, lock_seconds=OWN_LOCK_SECONDS)

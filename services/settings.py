@@ -138,7 +138,7 @@ class Settings(BaseSettings):
     database_prepare: bool = Field(
         True,
         description="Keep statements prepared. false: for poolers in transaction mode that can't, "
-        "such as PgBouncer before 1.21; a text then costs PostgreSQL far more.",
+        "such as PgBouncer before 1.22; a text then costs PostgreSQL far more.",
     )
     log_level: LogLevel = Field(LogLevel.INFO, description="DEBUG, INFO, WARNING or ERROR.")
 

@@ -47,12 +47,13 @@ class SharedReads(Generic[Question, Answer]):
         try:
             async with self._pool.connection() as connection:
                 answers = await self._read(connection, [question for question, _ in batch])
+            answered = list(zip(batch, answers, strict=True))
         except psycopg.DataError as error:
             await self._settle_singly(batch, error)
         except Exception as error:
             _fail(batch, error)
         else:
-            for (_, waiting), answer in zip(batch, answers, strict=True):
+            for (_, waiting), answer in answered:
                 if not waiting.done():  # the asker may have gone
                     waiting.set_result(answer)
 
@@ -70,6 +71,12 @@ class SharedReads(Generic[Question, Answer]):
 def _fail(batch: list[tuple[Question, asyncio.Future[Answer]]], error: Exception) -> None:
     for _, waiting in batch:
         if not waiting.done():
-            refusal = ServiceUnavailable() if isinstance(error, psycopg.OperationalError) else error
-            refusal.__cause__ = error if refusal is not error else error.__cause__
-            waiting.set_exception(refusal)
+            waiting.set_exception(_refusal(error))
+
+
+def _refusal(error: Exception) -> Exception:
+    if not isinstance(error, psycopg.OperationalError):
+        return error
+    refusal = ServiceUnavailable()
+    refusal.__cause__ = error
+    return refusal

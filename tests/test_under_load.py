@@ -328,10 +328,8 @@ async def test_restarted_postgres_is_found_again_and_nobody_is_told_what_is_not_
                         assert await asyncio.to_thread(ends, postgres)
                     await crowd.until_accepted(200)
                     await crowd.end()
-        assert set(crowd.told) - {"OUTCOME_UNKNOWN", "CONFLICT"} == {
-            ACCEPTED,
-            "SERVICE_UNAVAILABLE",
-        }
+        clear = {ACCEPTED, "OUTCOME_UNKNOWN", "CONFLICT", "SERVICE_UNAVAILABLE"}
+        assert {ACCEPTED} < set(crowd.told) <= clear
         assert all(text.told[-1] == ACCEPTED for text in crowd.texts if text.key)
         async with open_database(url) as database:
             await proven(database, team, crowd.texts)
