@@ -328,8 +328,8 @@ async def test_restarted_postgres_is_found_again_and_nobody_is_told_what_is_not_
                         assert await asyncio.to_thread(ends, postgres)
                     await crowd.until_accepted(200)
                     await crowd.end()
-        clear = {ACCEPTED, "OUTCOME_UNKNOWN", "CONFLICT", "SERVICE_UNAVAILABLE"}
-        assert {ACCEPTED} < set(crowd.told) <= clear
+        # Nobody need notice: texts that wait for a connection get one when it is back.
+        assert set(crowd.told) <= {ACCEPTED, "OUTCOME_UNKNOWN", "CONFLICT", "SERVICE_UNAVAILABLE"}
         assert all(text.told[-1] == ACCEPTED for text in crowd.texts if text.key)
         async with open_database(url) as database:
             await proven(database, team, crowd.texts)
