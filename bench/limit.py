@@ -60,7 +60,8 @@ text as (
   returning id
 ),
 queued as (
-  insert into outbound_text (message_id, team_id, user_id) select id, :team, 2 from text
+  insert into outbound_text (message_id, team_id, user_id, contact_id)
+  select id, :team, 2, :contact from text
 ),
 entered as (
   insert into credit_entry (team_id, kind, amount, balance_after, message_id, actor_id)

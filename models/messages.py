@@ -12,6 +12,7 @@ from sqlalchemy import (
     LargeBinary,
     SmallInteger,
     String,
+    false,
     text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, TEXT
@@ -68,7 +69,8 @@ class Message(Base):
 
 
 class OutboundText(Base):
-    """One row for each text that we accepted: the send queue, and the memory of keys.
+    """One row for each text that we accepted: the send queue, the memory of keys, and what was
+    settled of it, in credits, once its provider had counted.
 
     No foreign keys: creating one to `message` would wait for every open send, checking one costs
     each send, and Spoke deletes messages as it likes.
@@ -90,7 +92,28 @@ class OutboundText(Base):
             unique=True,
             postgresql_where=text("idempotency_key is not null"),
         ),
-        Index("outbound_text_queue", "message_id", postgresql_where=text("state = 'QUEUED'")),
+        CheckConstraint(
+            "reported in ('SENT', 'DELIVERED', 'UNDELIVERED', 'FAILED', 'NOT_ATTEMPTED')",
+            name="outbound_text_reported_check",
+        ),
+        CheckConstraint(
+            "(state = 'UNKNOWN') <= (unknown_because is not null)",
+            name="outbound_text_unknown_has_reason",
+        ),
+        Index(
+            "outbound_text_queue", "due_at", "message_id", postgresql_where=text("state = 'QUEUED'")
+        ),
+        Index(
+            "outbound_text_conversation",
+            "contact_id",
+            "message_id",
+            postgresql_where=text("state in ('QUEUED', 'SENDING')"),
+        ),
+        Index(
+            "outbound_text_in_doubt",
+            "lease_until",
+            postgresql_where=text("state in ('SENDING', 'UNKNOWN')"),
+        ),
     )
 
     message_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
@@ -101,4 +124,13 @@ class OutboundText(Base):
     state: Mapped[str] = mapped_column(server_default="QUEUED")
     lease_until: Mapped[datetime | None]
     fence: Mapped[int] = mapped_column(server_default=text("0"))
+    contact_id: Mapped[int]
+    messaging_service_sid: Mapped[str | None]
+    due_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    handed_at: Mapped[datetime | None]
+    unknown_because: Mapped[str | None]
+    reported: Mapped[str | None]
+    reported_segments: Mapped[int | None] = mapped_column(SmallInteger)
+    settled: Mapped[int] = mapped_column(server_default=text("0"))
+    given_back: Mapped[bool] = mapped_column(server_default=false())
     created_at: Mapped[datetime] = created_at()

@@ -91,12 +91,12 @@ def serve(
 
 @app.command()
 def worker() -> None:
-    """Send the mail that is waiting, and go on until stopped."""
+    """Hand accepted texts to their providers and send mail, until stopped."""
     from server.worker import run_until_stopped
 
     settings = _settings()
     with chosen_database(settings) as url:
-        run_until_stopped(settings, url)
+        run_until_stopped(settings, url, session_secret(settings))
 
 
 @app.command()

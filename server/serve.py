@@ -67,7 +67,7 @@ async def serve(settings: Settings, url: str, secret: str, *, with_worker: bool)
     )
     listening = _listen(settings)
     server = _Announced(config, _announcement(settings, has_demo))
-    worker = asyncio.create_task(run_worker(settings, url)) if with_worker else None
+    worker = asyncio.create_task(run_worker(settings, url, secret)) if with_worker else None
     try:
         await server.serve(sockets=[listening, *(listening.dup() for _ in range(MORE_DOORS))])
     finally:

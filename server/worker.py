@@ -1,8 +1,9 @@
-"""The worker: tells people by mail what happened to their team's credits.
+"""The worker: hands accepted texts to their providers, which text_worker.py does, and tells people
+by mail what happened to their team's credits.
 
-Three loops side by side: one turns what happened into notices, each with a job; one runs the jobs;
-one finds what a dead worker left behind. Every job is made in the transaction that wants it, so a
-QUEUED notice always has one. Any number of workers may run.
+For the mail, three loops side by side: one turns what happened into notices, each with a job; one
+runs the jobs; one finds what a dead worker left behind. Every job is made in the transaction that
+wants it, so a QUEUED notice always has one. Any number of workers may run.
 """
 
 import asyncio
@@ -11,10 +12,11 @@ import logging
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 import structlog
+import uvloop
 from procrastinate import App, PsycopgConnector
 from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import Status
@@ -25,6 +27,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.database import Database, driver_connection, open_database
+from server.text_worker import TextPace, text_worker
 from services import clock
 from services.mail import SECONDS_TO_ANSWER, compose, deliver
 from services.notices import (
@@ -43,6 +46,8 @@ log = structlog.get_logger("worker")
 QUEUE = "mail"
 CONCURRENCY = 3
 """Mails in flight. Each holds a thread of the event loop's pool, which others need too."""
+CONNECTIONS = 6
+"""For jobs of the mail, and for texts."""
 MOST_ATTEMPTS = 8
 BACKOFF_FACTOR = 3
 
@@ -60,33 +65,42 @@ class Pace:
     heartbeat: float = 10.0
     given_up_for_dead: float = 30.0
     stop: float = 10.0
+    texts: TextPace = field(default_factory=TextPace)
 
 
-def run_until_stopped(settings: Settings, url: str) -> None:
+def run_until_stopped(settings: Settings, url: str, secret: str) -> None:
     """Until SIGINT or SIGTERM."""
     with contextlib.suppress(KeyboardInterrupt, asyncio.CancelledError):
-        asyncio.run(_run_until_terminated(settings, url))
+        uvloop.run(_run_until_terminated(settings, url, secret))
 
 
-async def _run_until_terminated(settings: Settings, url: str) -> None:
+async def _run_until_terminated(settings: Settings, url: str, secret: str) -> None:
     task = asyncio.current_task()
     assert task is not None
     with contextlib.suppress(NotImplementedError):  # Windows
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-    await run_worker(settings, url)
+    await run_worker(settings, url, secret)
 
 
-async def run_worker(settings: Settings, url: str, *, pace: Pace | None = None) -> None:
-    """Until cancelled; then waits for the mails in flight, but not for long."""
+async def run_worker(
+    settings: Settings, url: str, secret: str, *, pace: Pace | None = None
+) -> None:
+    """Until cancelled; then waits for the texts and mails in flight, but not for long."""
     pace = pace or Pace()
     async with (
         open_database(
-            url, pool_size=CONCURRENCY + 2, prepares=settings.database_prepare
+            url,
+            pool_size=CONCURRENCY + 2,
+            send_pool_size=CONNECTIONS,
+            prepares=settings.database_prepare,
         ) as database,
         _Worker(database, settings, pace).opened() as worker,
+        text_worker(database.pool, settings, pace.texts) as texts,
         asyncio.TaskGroup() as loops,
     ):
         log.info("worker_started")
+        loops.create_task(_forever(texts.find_abandoned, pace.texts.find_abandoned, pace))
+        loops.create_task(_forever(texts.look_up, pace.texts.look_up, pace))
         loops.create_task(_forever(worker.make_jobs, pace.look, pace))
         loops.create_task(_forever(worker.run_jobs, pace.look, pace))
         loops.create_task(_forever(worker.help_stranded, pace.find_stranded, pace))

@@ -79,9 +79,10 @@ class LookUpFailed(Exception):
 
 
 class Provider(Protocol):
-    """`texts_per_second`: most that one worker hands it."""
+    """`texts_per_second`: most that one worker hands it; None: as many as there are."""
 
-    texts_per_second: float
+    @property
+    def texts_per_second(self) -> float | None: ...
 
     async def send(self, text: OutgoingText) -> Report | NotSent | OutcomeUnclear:
         """One attempt. Never raises for what the provider or the network does."""

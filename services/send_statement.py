@@ -25,6 +25,7 @@ class Send:
     """One text to write. `contact_assignment_id`: the contact's assignment as the caller saw it.
 
     `forced` (opt-out confirmations): accepted at any balance, and to an opted-out contact.
+    `service`: the provider's name, and which account at it.
     """
 
     team_id: int
@@ -43,6 +44,8 @@ class Send:
     idempotency_key: str | None = None
     fingerprint: str | None = None
     forced: bool = False
+    service: str = "fakeservice"
+    messaging_service_sid: str | None = None
 
 
 KEY_INDEX = "outbound_text_key"
@@ -95,12 +98,14 @@ with send as materialized (
     team_id int, contact_id int, contact_assignment_id int, assignment_id int, user_id int,
     contact_number text, text text, cost int, segments smallint, media smallint,
     send_before timestamptz, version_hash text, campaign_variable_ids int[],
-    idempotency_key text, fingerprint text, forced boolean
+    idempotency_key text, fingerprint text, forced boolean,
+    service text, messaging_service_sid text
   )) with ordinality as send (
     team_id, contact_id, contact_assignment_id, assignment_id, user_id,
     contact_number, text, cost, segments, media,
     send_before, version_hash, campaign_variable_ids,
-    idempotency_key, fingerprint, forced, arrival
+    idempotency_key, fingerprint, forced,
+    service, messaging_service_sid, arrival
   )
 ),
 account as materialized (
@@ -149,13 +154,15 @@ wrote_messages as (
     is_from_contact, text, service, send_status, send_before, script_version_hash,
     campaign_variable_ids, num_segments, num_media)
   select message_id, contact_id, assignment_id, user_id, contact_number,
-    false, text, 'fakeservice', 'SENDING', send_before, version_hash,
+    false, text, service, 'SENDING', send_before, version_hash,
     campaign_variable_ids, segments, media
   from accepted order by arrival
 ),
 queued as (
-  insert into outbound_text (message_id, team_id, user_id, idempotency_key, fingerprint)
-  select message_id, team_id, user_id, idempotency_key, decode(fingerprint, 'hex')
+  insert into outbound_text (message_id, team_id, user_id, contact_id, messaging_service_sid,
+    idempotency_key, fingerprint)
+  select message_id, team_id, user_id, contact_id, messaging_service_sid,
+    idempotency_key, decode(fingerprint, 'hex')
   from accepted order by arrival
 ),
 entered as (

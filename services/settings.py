@@ -110,6 +110,12 @@ class Settings(BaseSettings):
     enable_monthly_org_message_limits: bool = Field(
         False, description="Refuse first texts of a team beyond its monthly_message_limit."
     )
+    fakeservice_failures: float = Field(
+        0,
+        ge=0,
+        le=1,
+        description="Share of texts that the service fakeservice refuses, from 0 to 1.",
+    )
     sendgrid_api_key: Annotated[SecretStr, AfterValidator(_without_blanks)] | None = Field(
         None,
         description="Mail goes out by SendGrid with this key. Unset: it is written to "

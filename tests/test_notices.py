@@ -42,6 +42,7 @@ from services.notices import Event, Notice, NoticeState, Occasion, claim_notice,
 from services.send_writer import SendWriter
 from services.sending import make_draft, send_message
 from services.settings import CreditsVisibleTo, Settings, load_settings
+from tests.conftest import SECRET
 from tests.sendgrid_twin import (
     BAD_REQUEST,
     BREAKS,
@@ -235,7 +236,9 @@ async def no_more_mail(twin: SendGridTwin) -> None:
 async def workers(
     settings: Settings, url: str, *, count: int = 1, pace: Pace = PACE
 ) -> AsyncIterator[None]:
-    running = [asyncio.create_task(run_worker(settings, url, pace=pace)) for _ in range(count)]
+    running = [
+        asyncio.create_task(run_worker(settings, url, SECRET, pace=pace)) for _ in range(count)
+    ]
     try:
         yield
     finally:

@@ -55,10 +55,10 @@ with said as (
     is_from_contact, text, service, send_status)
   select c.id, c.assignment_id, a.user_id, c.cell, false, 'Hi!', 'fakeservice', 'SENT'
   from campaign_contact c join assignment a on a.id = c.assignment_id
-  returning id, user_id
+  returning id, user_id, campaign_contact_id
 )
-insert into outbound_text (message_id, team_id, user_id, idempotency_key, fingerprint)
-select said.id, campaign.organization_id, user_id, said.id::text, ''
+insert into outbound_text (message_id, team_id, user_id, contact_id, idempotency_key, fingerprint)
+select said.id, campaign.organization_id, user_id, campaign_contact_id, said.id::text, ''
 from said join assignment using (user_id) join campaign on campaign.id = campaign_id
 """
 _SESSIONS = """

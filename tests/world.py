@@ -347,12 +347,20 @@ select 'a queue row has no text', message_id
 from team join outbound_text using (team_id) left join sent on sent.id = message_id
 where sent.id is null
 union all
-select 'a debit has no text of its team, sender and size', entry.id
+select 'a debit has no text of its team and sender', entry.id
 from entry left join sent on sent.id = entry.message_id and sent.team_id = entry.team_id
-where kind = 'SEND' and (
-  sent.id is null or entry.actor_id is distinct from sent.user_id
-  or sent.num_media = 0 and sent.num_segments <> -entry.amount
-)
+where kind = 'SEND' and (sent.id is null or entry.actor_id is distinct from sent.user_id)
+union all
+select 'a text did not cost its segments', message_id
+from entry join sent on sent.id = message_id join outbound_text o using (message_id)
+group by message_id, given_back, num_media, num_segments
+having case when given_back then sum(amount) <> 0 or num_segments <> 0
+  else num_media = 0 and sum(amount) <> -num_segments end
+union all
+select 'a text does not remember what was settled or given back', o.message_id
+from team join outbound_text o using (team_id) left join entry using (message_id)
+group by o.message_id having settled <> coalesce(sum(amount) filter (where kind = 'SETTLEMENT'), 0)
+  or bool_or(coalesce(kind = 'GIVE_BACK', false)) <> given_back
 union all
 select 'a text was accepted beyond the balance', entry.id
 from entry join sent on sent.id = entry.message_id

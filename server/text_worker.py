@@ -1,0 +1,299 @@
+"""The part of the worker that hands accepted texts to their providers.
+
+Texts are claimed, handed over outside of any transaction, and what the provider says is recorded,
+for many at once. A worker that vanishes leaves its texts to the others as UNKNOWN.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from aiolimiter import AsyncLimiter
+from psycopg import AsyncConnection, OperationalError
+from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
+
+from services import clock
+from services.delivery_reports import Applied, apply_reports
+from services.errors import ServiceUnavailable
+from services.fakeservice import FakeService
+from services.outbound_texts import (
+    LEASE,
+    LOOK_UP_AFTER,
+    Claimed,
+    claim_for_look_up,
+    claim_texts,
+    known_service_ids,
+    mark_abandoned,
+    mark_unknown,
+    put_back,
+)
+from services.providers import (
+    DeliveryStatus,
+    LookUpFailed,
+    NotSent,
+    OutcomeUnclear,
+    OutgoingText,
+    Provider,
+    Report,
+)
+from services.settings import Settings
+from services.shared_reads import SharedReads
+
+log = structlog.get_logger("text_worker")
+
+MOST_IN_HAND = 64
+"""Texts handed over at the same time."""
+MOST_LOOKED_UP = 20
+GATHER_SECONDS = 0.005
+"""Between two claims: what comes meanwhile shares the next one."""
+LONGEST_BACKOFF = timedelta(minutes=5)
+
+Outcome = Report | NotSent | OutcomeUnclear
+Trouble = (ServiceUnavailable, OperationalError, PoolTimeout, PoolClosed)
+
+
+@dataclass(frozen=True, slots=True)
+class TextPace:
+    """In seconds, but for the first two. `hand_over`: what an attempt may take; a text whose lease
+    ends sooner is put back."""
+
+    lease: timedelta = LEASE
+    look_up_after: timedelta = LOOK_UP_AFTER
+    look: float = 1.0
+    after_trouble: float = 5.0
+    find_abandoned: float = 5.0
+    look_up: float = 10.0
+    hand_over: float = 15.0
+    stop: float = 12.0
+
+
+class TextWorker:
+    """`wake` may be called when texts were accepted; without it they are found at each `look`."""
+
+    def __init__(self, pool: AsyncConnectionPool[AsyncConnection], pace: TextPace) -> None:
+        self._pool = pool
+        self._pace = pace
+        self._providers: Mapping[str, Provider] = {}
+        self._limiters: dict[str, AsyncLimiter] = {}
+        self._reports: SharedReads[Report, Applied] = SharedReads(pool, apply_reports)
+        self._woken = asyncio.Event()
+        self._is_stopping = False
+        self._in_hand: set[asyncio.Task[None]] = set()
+        self._recording: set[asyncio.Task[None]] = set()
+
+    @asynccontextmanager
+    async def running(self, settings: Settings) -> AsyncIterator[None]:
+        async with open_providers(settings, self._report) as self._providers:
+            self._limiters = _limiters(self._providers)
+            sending = asyncio.create_task(self._send_texts())
+            try:
+                yield
+            finally:
+                self._is_stopping = True
+                self.wake()
+                await sending
+                await _finished(self._in_hand, within=self._pace.stop)
+        await _finished(self._recording, within=self._pace.stop)
+
+    def wake(self) -> None:
+        self._woken.set()
+
+    def _report(self, report: Report) -> None:
+        """What a provider says by itself."""
+        _start(self._recording, self._record(report))
+
+    async def _send_texts(self) -> None:
+        while not self._is_stopping:
+            self._woken.clear()
+            try:
+                claimed = await self._claim()
+            except Exception:
+                log.exception("worker_trouble", work="claim")
+                claimed = []
+            for text in claimed:
+                _start(self._in_hand, self._handle(text), done=self.wake)
+            if not claimed and not self._is_stopping:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._woken.wait(), self._pace.look)
+            await asyncio.sleep(GATHER_SECONDS)
+
+    async def _claim(self) -> list[Claimed]:
+        free = MOST_IN_HAND - len(self._in_hand)
+        if not free:
+            return []
+        async with self._pool.connection() as connection:
+            return await claim_texts(connection, most=free, lease=self._pace.lease)
+
+    async def _handle(self, claimed: Claimed) -> None:
+        if claimed.text is None or claimed.outgoing.send_before <= clock.now():
+            await self._record(_not_attempted(claimed))
+            return
+        text = claimed.outgoing
+        await self._finish(text, await self._hand_over(text, claimed.handed_at))
+
+    async def _hand_over(self, text: OutgoingText, handed_at: datetime) -> Outcome:
+        provider = self._providers.get(text.provider)
+        if provider is None:
+            return NotSent(f"There is no provider {text.provider}.")
+        if limiter := self._limiters.get(text.provider):
+            await limiter.acquire()
+        until = handed_at + self._pace.lease - timedelta(seconds=self._pace.hand_over)
+        if clock.now() >= until:
+            return NotSent("The lease would end too soon.", retry_after_seconds=0)
+        return await provider.send(text)
+
+    async def _finish(self, text: OutgoingText, outcome: Outcome) -> None:
+        match outcome:
+            case Report():
+                await self._record(outcome)
+            case NotSent():
+                log.warning("text_not_sent", message_id=text.message_id, reason=outcome.reason)
+                wait = _backoff(text, outcome)
+                await self._until_written(
+                    text.message_id,
+                    lambda c: put_back(c, text.message_id, fence=text.fence, wait=wait),
+                )
+            case OutcomeUnclear():
+                log.warning("text_unknown", message_id=text.message_id, reason=outcome.reason)
+                await self._until_written(
+                    text.message_id,
+                    lambda c: mark_unknown(
+                        c, text.message_id, fence=text.fence, reason=outcome.reason
+                    ),
+                )
+
+    async def _record(self, report: Report) -> None:
+        """However long the database takes: nobody else knows it yet."""
+        while True:
+            try:
+                await self._reports.ask(report)
+                return
+            except Trouble as error:
+                log.warning("text_not_recorded", message_id=report.message_id, error=repr(error))
+                await asyncio.sleep(self._pace.look)
+
+    async def _until_written(
+        self, message_id: int, write: Callable[[AsyncConnection], Coroutine[Any, Any, None]]
+    ) -> None:
+        while True:
+            try:
+                async with self._pool.connection() as connection:
+                    await write(connection)
+                return
+            except Trouble as error:
+                log.warning("text_not_recorded", message_id=message_id, error=repr(error))
+                await asyncio.sleep(self._pace.look)
+
+    async def find_abandoned(self) -> None:
+        async with self._pool.connection() as connection:
+            for message_id in await mark_abandoned(connection):
+                log.warning("text_unknown", message_id=message_id, reason="abandoned")
+
+    async def look_up(self) -> None:
+        async with self._pool.connection() as connection:
+            due = await claim_for_look_up(
+                connection, most=MOST_LOOKED_UP, after=self._pace.look_up_after
+            )
+        await asyncio.gather(*(self._look_up(claimed) for claimed in due))
+
+    async def _look_up(self, claimed: Claimed) -> None:
+        try:
+            found = await self._found(claimed)
+        except LookUpFailed as error:
+            log.warning("look_up_failed", message_id=claimed.message_id, reason=str(error))
+            return
+        log.info("looked_up", message_id=claimed.message_id, found=found is not None)
+        if found is not None:
+            await self._record(found)
+        elif claimed.text is None or claimed.outgoing.send_before <= clock.now():
+            await self._record(_not_attempted(claimed))
+        else:
+            await self._until_written(
+                claimed.message_id,
+                lambda c: put_back(c, claimed.message_id, fence=claimed.fence),
+            )
+
+    async def _found(self, claimed: Claimed) -> Report | None:
+        """The earliest that the provider has and that is no other message's."""
+        if claimed.text is None:
+            return None
+        text = claimed.outgoing
+        provider = self._providers.get(text.provider)
+        if provider is None:
+            raise LookUpFailed(f"There is no provider {text.provider}.")
+        reports = await provider.look_up(text, claimed.handed_at)
+        async with self._pool.connection() as connection:
+            others = await known_service_ids(
+                connection, [report.service_id for report in reports], but_of=text.message_id
+            )
+        return next((report for report in reports if report.service_id not in others), None)
+
+
+def _start(
+    tasks: set[asyncio.Task[None]],
+    work: Coroutine[Any, Any, None],
+    done: Callable[[], None] | None = None,
+) -> None:
+    task = asyncio.create_task(work)
+    tasks.add(task)
+
+    def finished(task: asyncio.Task[None]) -> None:
+        tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            log.error("worker_trouble", work="text", exc_info=error)
+        if done:
+            done()
+
+    task.add_done_callback(finished)
+
+
+def _not_attempted(claimed: Claimed) -> Report:
+    return Report(claimed.message_id, DeliveryStatus.NOT_ATTEMPTED, fence=claimed.fence)
+
+
+def _backoff(text: OutgoingText, outcome: NotSent) -> timedelta:
+    if outcome.retry_after_seconds is not None:
+        return timedelta(seconds=outcome.retry_after_seconds)
+    return min(timedelta(seconds=2 ** min(text.fence, 20)), LONGEST_BACKOFF)
+
+
+async def _finished(tasks: set[asyncio.Task[None]], *, within: float) -> None:
+    """Those that go on for longer are left to their fate, and their texts to other workers."""
+    if tasks:
+        await asyncio.wait(tasks, timeout=within)
+    for task in tasks:
+        task.cancel()
+
+
+def _limiters(providers: Mapping[str, Provider]) -> dict[str, AsyncLimiter]:
+    return {
+        name: AsyncLimiter(1, 1 / provider.texts_per_second)
+        for name, provider in providers.items()
+        if provider.texts_per_second is not None
+    }
+
+
+@asynccontextmanager
+async def text_worker(
+    pool: AsyncConnectionPool[AsyncConnection], settings: Settings, pace: TextPace
+) -> AsyncIterator[TextWorker]:
+    """At the end it takes no more texts, and waits for those in hand, but not for long."""
+    worker = TextWorker(pool, pace)
+    async with worker.running(settings):
+        yield worker
+
+
+@asynccontextmanager
+async def open_providers(
+    settings: Settings, report: Callable[[Report], None]
+) -> AsyncIterator[Mapping[str, Provider]]:
+    """By the name that a message has as its service. `report` is told what they say later."""
+    fakeservice = FakeService(settings, report)
+    try:
+        yield {"fakeservice": fakeservice}
+    finally:
+        fakeservice.close()

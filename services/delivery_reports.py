@@ -1,0 +1,182 @@
+"""What providers report of texts: their status, what they counted, and what that is in credits.
+
+A text that the provider refused before any carrier took it gives its whole debit back. Where the
+provider counted other segments than were debited, the difference is settled. Each happens once,
+whoever reports how often and in which order: a text that has come to an end stays there, and only
+the first count counts.
+
+Only texts that we accepted are touched: Spoke keeps its own.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import orjson
+from psycopg import AsyncConnection
+
+from services.providers import Report
+
+LOCK_SECONDS = 5
+"""How long a report waits for an account or a text that somebody holds."""
+
+
+class Applied(NamedTuple):
+    """`is_news`: something changed. `moved_team_id`: the team whose balance did."""
+
+    is_news: bool
+    moved_team_id: int | None
+
+
+NOTHING = Applied(False, None)
+
+
+async def apply_reports(connection: AsyncConnection, reports: Sequence[Report]) -> list[Applied]:
+    """For each report what it changed. One statement, but for repeated reports of one text.
+
+    Raises LockNotAvailable, with nothing of the statement written.
+    """
+    applied = [NOTHING] * len(reports)
+    waiting = list(enumerate(reports))
+    while waiting:
+        # By message, so that two servers can't deadlock; of each only one in a statement.
+        chosen = {report.message_id: (at, report) for at, report in reversed(waiting)}
+        batch = [chosen[message_id] for message_id in sorted(chosen)]
+        for (at, _), found in zip(batch, await _apply(connection, batch), strict=True):
+            applied[at] = found
+        done = {at for at, _ in batch}
+        waiting = [one for one in waiting if one[0] not in done]
+    return applied
+
+
+async def _apply(connection: AsyncConnection, batch: Sequence[tuple[int, Report]]) -> list[Applied]:
+    rows = orjson.dumps([_row(report) for _, report in batch]).decode()
+    parameters = {"reports": rows, "lock_timeout": f"{LOCK_SECONDS}s"}
+    cursor = await connection.execute(_STATEMENT, parameters, prepare=True)
+    return [Applied(*row) for row in await cursor.fetchall()]
+
+
+def _row(report: Report) -> dict[str, object]:
+    return {
+        "message_id": report.message_id,
+        "status": report.status,
+        "service_id": report.service_id,
+        "segments": report.segments,
+        "error_code": report.error_code,
+        "response": orjson.dumps([report.response]).decode(),
+        "fence": report.fence,
+    }
+
+
+_STATEMENT = """
+with report as materialized (
+  select * from rows from (json_to_recordset(%(reports)s::json) as (
+    message_id bigint, status text, service_id text, segments smallint, error_code text,
+    response text, fence int
+  )) with ordinality as report (
+    message_id, status, service_id, segments, error_code, response, fence, arrival
+  )
+),
+-- The debits that may have to be given back or settled.
+debit as materialized (
+  select r.message_id, o.team_id, -e.amount as credits
+  from report r
+  join outbound_text o using (message_id)
+  join credit_entry e
+    on e.team_id = o.team_id and e.message_id = o.message_id and e.kind = 'SEND'
+  where r.status in ('FAILED', 'NOT_ATTEMPTED') or r.segments <> -e.amount
+),
+account as materialized (
+  select team_id, balance, enabled from credit_account
+  where team_id = any(array(select team_id from debit))
+    and (select set_config('lock_timeout', %(lock_timeout)s, true)) is not null
+  order by team_id
+  for update
+),
+-- The count makes the texts wait until the accounts are locked. What is decided below rests on the
+-- locked row alone: what is joined to it may be older.
+text as materialized (
+  select r.*, locked.* from report r cross join lateral (
+    select o.team_id, o.contact_id, o.reported, o.reported_segments, o.settled, o.given_back
+    from outbound_text o
+    where (select count(*) from account) >= 0
+      and o.message_id = r.message_id
+      and (r.fence is null or r.fence = o.fence)
+    for no key update of o
+  ) as locked
+),
+standing as materialized (
+  select t.*, m.created_at, m.num_segments, coalesce(m.num_media, 0) > 0 as has_media,
+    coalesce(t.reported, 'SENT') <> 'SENT' as is_over
+  from text t left join message m on m.id = t.message_id
+  -- Another id: the provider took a second text for the same message, which isn't this one.
+  where coalesce(m.service_id, '') = '' or t.service_id in ('', m.service_id)
+),
+verdict as materialized (
+  select *,
+    case when is_over then reported else status end as outcome,
+    status in ('FAILED', 'NOT_ATTEMPTED') and not is_over as is_refused,
+    segments > 0 and reported_segments is null and not has_media
+      and status not in ('FAILED', 'NOT_ATTEMPTED')
+      and coalesce(reported, 'SENT') not in ('FAILED', 'NOT_ATTEMPTED') as is_counted
+  from standing
+),
+move as materialized (
+  select v.arrival, v.team_id, v.message_id,
+    case when v.is_refused then 'GIVE_BACK' else 'SETTLEMENT' end as kind,
+    case when v.is_refused then d.credits - v.settled else d.credits - v.segments end as amount
+  from verdict v join debit d using (message_id)
+  where (v.is_refused or v.is_counted)
+    and case when v.is_refused then d.credits - v.settled > 0 else d.credits <> v.segments end
+),
+entered as (
+  insert into credit_entry (team_id, kind, amount, balance_after, message_id)
+  select team_id, kind, amount,
+    a.balance + sum(amount) over (partition by team_id order by arrival), message_id
+  from move join account a using (team_id) order by arrival
+),
+total as materialized (
+  select team_id, sum(amount)::bigint as credits, bool_or(amount < 0) as has_debit
+  from move group by team_id
+),
+balanced as (
+  update credit_account a
+  set balance = a.balance + (select credits from total where total.team_id = a.team_id),
+    updated_at = now()
+  where a.team_id = any(array(select team_id from total))
+),
+opened as (
+  insert into credit_exhaustion (team_id, reason, remaining)
+  select team_id, 'EXHAUSTED', a.balance + credits
+  from total join account a using (team_id)
+  where a.enabled and has_debit and a.balance + credits <= 0
+  on conflict (team_id) where closed_at is null do nothing
+),
+finished as (
+  update outbound_text o
+  set state = 'DONE', lease_until = null, unknown_because = null, reported = v.outcome,
+    reported_segments = case when v.is_counted then v.segments else o.reported_segments end,
+    settled = case when move.kind = 'SETTLEMENT' then move.amount else o.settled end,
+    given_back = o.given_back or move.kind is not distinct from 'GIVE_BACK'
+  from verdict v left join move using (message_id)
+  where o.message_id = v.message_id
+    and (o.state <> 'DONE' or v.outcome is distinct from v.reported or v.is_counted)
+),
+written as (
+  update message m
+  set send_status = case v.outcome
+      when 'UNDELIVERED' then 'ERROR' when 'FAILED' then 'ERROR' else v.outcome end,
+    service_id = case when m.service_id = '' then v.service_id else m.service_id end,
+    service_response = v.response,
+    service_response_at = now(),
+    sent_at = case when v.reported is null then now() else m.sent_at end,
+    error_codes = case when v.error_code is null or v.error_code = any(m.error_codes)
+      then m.error_codes else array_append(m.error_codes, v.error_code) end,
+    num_segments = case
+      when v.is_refused then 0 when v.is_counted then v.segments else m.num_segments end
+  from verdict v
+  where m.id = v.message_id and (v.outcome is distinct from v.reported or v.is_counted)
+)
+select coalesce(v.outcome is distinct from v.reported or v.is_counted, false), move.team_id
+from report r left join verdict v using (arrival) left join move using (arrival)
+order by r.arrival
+"""

@@ -1,0 +1,224 @@
+"""The queue of accepted texts: who has which in hand, until each is with its provider.
+
+QUEUED -> SENDING, in the hands of one worker until its lease ends -> DONE. A text whose worker
+vanished, or whose provider didn't say whether it took it, is UNKNOWN: it is never sent again
+before a report, a look-up at the provider or an operator has told what became of it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from psycopg import AsyncConnection
+from psycopg.rows import class_row, scalar_row
+
+from services.errors import NotFound
+from services.providers import MessagingService, OutgoingText
+
+LEASE = timedelta(seconds=60)
+"""Longer than an attempt and the wait for a provider's rate limit."""
+LOOK_UP_AFTER = timedelta(minutes=10)
+"""Providers list what they took with some delay."""
+LOOK_UP_AGAIN_AFTER = timedelta(minutes=1)
+MOST_LISTED = 1000
+VANISHED = "The worker stopped before it had the provider's answer."
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A text in hand. `text` is None where Spoke has deleted its message. `handed_at`: when it was
+    taken in hand the last time."""
+
+    message_id: int
+    fence: int
+    handed_at: datetime
+    cell: str | None
+    text: str | None
+    send_before: datetime | None
+    provider: str | None
+    service_sid: str | None
+    account_sid: str | None
+    encrypted_auth_token: str | None
+
+    @property
+    def outgoing(self) -> OutgoingText:
+        assert self.cell is not None and self.text is not None
+        assert self.send_before is not None and self.provider is not None
+        return OutgoingText(
+            message_id=self.message_id,
+            fence=self.fence,
+            cell=self.cell,
+            text=self.text,
+            send_before=self.send_before,
+            provider=self.provider,
+            service=self._service,
+        )
+
+    @property
+    def _service(self) -> MessagingService | None:
+        if self.service_sid is None:
+            return None
+        assert self.account_sid is not None and self.encrypted_auth_token is not None
+        return MessagingService(self.service_sid, self.account_sid, self.encrypted_auth_token)
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownText:
+    """A text of which nobody knows whether its provider took it."""
+
+    message_id: int
+    team_id: int
+    contact_number: str | None
+    handed_at: datetime
+    unknown_because: str
+
+
+async def claim_texts(
+    connection: AsyncConnection, *, most: int, lease: timedelta = LEASE
+) -> list[Claimed]:
+    """Takes texts in hand, the oldest first; of a conversation only its first unfinished one.
+
+    What other workers are just taking is left to them.
+    """
+    return await _claimed(connection, _CLAIM, {"most": most, "lease": lease})
+
+
+async def claim_for_look_up(
+    connection: AsyncConnection, *, most: int, after: timedelta = LOOK_UP_AFTER
+) -> list[Claimed]:
+    """UNKNOWN texts to ask their provider about; should that fail, they come again later."""
+    wanted = {"most": most, "after": after, "again": LOOK_UP_AGAIN_AFTER}
+    return await _claimed(connection, _CLAIM_FOR_LOOK_UP, wanted)
+
+
+async def _claimed(
+    connection: AsyncConnection, statement: str, wanted: dict[str, object]
+) -> list[Claimed]:
+    async with connection.cursor(row_factory=class_row(Claimed)) as cursor:
+        await cursor.execute(statement, wanted, prepare=True)
+        return await cursor.fetchall()
+
+
+async def put_back(
+    connection: AsyncConnection, message_id: int, *, fence: int, wait: timedelta = timedelta()
+) -> None:
+    """A text that was certainly not sent goes to the queue again, unless the hand that brings it
+    is no longer the last one."""
+    await connection.execute(_PUT_BACK, [wait, message_id, fence])
+
+
+async def mark_unknown(
+    connection: AsyncConnection, message_id: int, *, fence: int, reason: str
+) -> None:
+    await connection.execute(_MARK_UNKNOWN, [reason, message_id, fence])
+
+
+async def mark_abandoned(connection: AsyncConnection) -> list[int]:
+    """Texts in hands that have held them for too long are UNKNOWN now. Returns their ids."""
+    async with connection.cursor(row_factory=scalar_row) as cursor:
+        await cursor.execute(_MARK_ABANDONED, [VANISHED])
+        return await cursor.fetchall()
+
+
+async def known_service_ids(
+    connection: AsyncConnection, service_ids: Sequence[str], *, but_of: int
+) -> set[str]:
+    """Which of a provider's ids belong to other messages."""
+    async with connection.cursor(row_factory=scalar_row) as cursor:
+        await cursor.execute(_KNOWN, [list(service_ids), but_of])
+        return set(await cursor.fetchall())
+
+
+async def list_unknown(connection: AsyncConnection) -> list[UnknownText]:
+    """The oldest first, at most MOST_LISTED."""
+    async with connection.cursor(row_factory=class_row(UnknownText)) as cursor:
+        await cursor.execute(_LIST_UNKNOWN, [MOST_LISTED])
+        return await cursor.fetchall()
+
+
+async def fence_of_unknown(connection: AsyncConnection, message_id: int) -> int:
+    """Raises NotFound for a text that isn't UNKNOWN."""
+    async with connection.cursor(row_factory=scalar_row) as cursor:
+        await cursor.execute(_FENCE_OF_UNKNOWN, [message_id])
+        fence = await cursor.fetchone()
+    if fence is None:
+        raise NotFound(f"Message {message_id} is not a text whose outcome is unknown.")
+    return int(fence)
+
+
+_SHOWN = """
+select c.message_id, c.fence, c.handed_at, m.contact_number as cell, m.text, m.send_before,
+  m.service as provider, null as service_sid, null as account_sid, null as encrypted_auth_token
+from claimed c
+left join message m on m.id = c.message_id
+order by c.message_id
+"""
+
+# The first of a conversation: an earlier one that is queued or in hand holds the others back, also
+# while another worker is just taking it.
+_CLAIM = f"""
+with head as (
+  select q.message_id from outbound_text q
+  where q.state = 'QUEUED' and q.due_at <= now()
+    and not exists (
+      select from outbound_text earlier
+      where earlier.contact_id = q.contact_id and earlier.message_id < q.message_id
+        and earlier.state in ('QUEUED', 'SENDING')
+    )
+  order by q.due_at, q.message_id
+  limit %(most)s
+  for no key update of q skip locked
+),
+claimed as (
+  update outbound_text o
+  set state = 'SENDING', fence = o.fence + 1, handed_at = now(), lease_until = now() + %(lease)s
+  where o.message_id = any(array(select message_id from head))
+  returning o.message_id, o.fence, o.handed_at, o.messaging_service_sid
+)
+{_SHOWN}
+"""
+
+_CLAIM_FOR_LOOK_UP = f"""
+with due as (
+  select message_id from outbound_text
+  where state = 'UNKNOWN' and handed_at <= now() - %(after)s
+    and (lease_until is null or lease_until <= now())
+  order by lease_until nulls first
+  limit %(most)s
+  for no key update skip locked
+),
+claimed as (
+  update outbound_text o set lease_until = now() + %(again)s
+  where o.message_id = any(array(select message_id from due))
+  returning o.message_id, o.fence, o.handed_at, o.messaging_service_sid
+)
+{_SHOWN}
+"""
+
+_PUT_BACK = """
+update outbound_text
+set state = 'QUEUED', due_at = now() + %s, lease_until = null, unknown_because = null
+where message_id = %s and fence = %s and state in ('SENDING', 'UNKNOWN')
+"""
+
+_MARK_UNKNOWN = """
+update outbound_text set state = 'UNKNOWN', lease_until = null, unknown_because = %s
+where message_id = %s and fence = %s and state = 'SENDING'
+"""
+
+_MARK_ABANDONED = """
+update outbound_text set state = 'UNKNOWN', lease_until = null, unknown_because = %s
+where state = 'SENDING' and lease_until < now()
+returning message_id
+"""
+
+# Of those whose provider took several for one message, each belongs to one.
+_KNOWN = "select service_id from message where service_id = any(%s) and id <> %s"
+
+_LIST_UNKNOWN = """
+select o.message_id, o.team_id, m.contact_number, o.handed_at, o.unknown_because
+from outbound_text o left join message m on m.id = o.message_id
+where o.state = 'UNKNOWN' order by o.handed_at limit %s
+"""
+
+_FENCE_OF_UNKNOWN = "select fence from outbound_text where message_id = %s and state = 'UNKNOWN'"

@@ -1,0 +1,315 @@
+"""Accepted texts reach their provider: once, in order, and what becomes of them is told."""
+
+import asyncio
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from models.database import Database
+from server.text_worker import MOST_IN_HAND, TextPace, text_worker
+from services.outbound_texts import (
+    claim_for_look_up,
+    claim_texts,
+    list_unknown,
+    mark_abandoned,
+    mark_unknown,
+    put_back,
+)
+from services.send_statement import write_sends
+from services.settings import Settings, load_settings
+from tests.world import Team, books, make_send, make_team, rows, value
+
+QUICK = TextPace(look=0.05, after_trouble=0.05, find_abandoned=0.05, look_up=0.05)
+NOW = timedelta()
+
+
+async def accept(database: Database, team: Team, *positions: int, **changes: Any) -> list[int]:
+    """Texts to the contacts at these positions, each in a batch of its own."""
+    ids = []
+    for position in positions:
+        async with database.pool.connection() as connection:
+            [written] = await write_sends(connection, [make_send(team, position, **changes)])
+        assert written.message_id is not None
+        ids.append(written.message_id)
+    return ids
+
+
+async def until(
+    database: Database, statement: str, expected: Any, *, seconds: float = 10, **values: Any
+) -> None:
+    give_up = time.monotonic() + seconds
+    while (found := await value(database, statement, **values)) != expected:
+        assert time.monotonic() < give_up, f"{found}, not {expected}"
+        await asyncio.sleep(0.02)
+
+
+async def claim(database: Database, most: int = 100, **chosen: Any) -> list[int]:
+    async with database.pool.connection() as connection:
+        return [text.message_id for text in await claim_texts(connection, most=most, **chosen)]
+
+
+COUNT = "select count(*) from message where send_status = %(status)s"
+STATES = "select array_agg(state order by message_id) from outbound_text"
+
+
+async def test_texts_become_sent_and_a_moment_later_delivered(
+    database: Database, settings: Settings
+) -> None:
+    team = await make_team(database, contacts=25, credits=25)
+    await accept(database, team, *range(25))
+    async with text_worker(database.pool, settings, QUICK):
+        await until(database, COUNT, 25, status="SENT")
+        await until(database, COUNT, 25, status="DELIVERED")
+    found = await rows(database, "select id, service_id, num_segments from message")
+    assert all(row.service_id == f"fakeservice-{row.id}" for row in found)
+    assert all(row.num_segments == 1 for row in found)
+    assert await value(database, "select count(*) from outbound_text where state = 'DONE'") == 25
+    assert (await books(database, team.id)).balance == 0
+
+
+async def test_deliveries_under_way_are_recorded_before_the_worker_ends(
+    database: Database, settings: Settings
+) -> None:
+    team = await make_team(database, credits=1)
+    await accept(database, team, 0)
+    async with text_worker(database.pool, settings, QUICK):
+        await until(database, COUNT, 1, status="SENT")
+    assert await value(database, COUNT, status="DELIVERED") == 1
+
+
+async def test_refused_texts_give_their_credits_back(database: Database) -> None:
+    team = await make_team(database, contacts=10, credits=30)
+    await accept(database, team, *range(10), cost=3)
+    async with text_worker(database.pool, load_settings(fakeservice_failures=1), QUICK):
+        await until(database, COUNT, 10, status="ERROR")
+    assert (await books(database, team.id)).balance == 30
+    assert await value(database, "select error_codes from message limit 1") == ["30008"]
+
+
+async def test_a_text_that_is_too_late_is_not_sent_and_gives_its_credits_back(
+    database: Database, settings: Settings
+) -> None:
+    team = await make_team(database, contacts=2, credits=5)
+    await accept(database, team, 0, send_before=datetime.now(UTC) - timedelta(seconds=1))
+    await accept(database, team, 1)
+    async with text_worker(database.pool, settings, QUICK):
+        await until(database, COUNT, 1, status="NOT_ATTEMPTED")
+        await until(database, COUNT, 1, status="DELIVERED")
+    assert (await books(database, team.id)).balance == 4
+
+
+async def test_the_credits_of_a_text_that_was_deleted_come_back(
+    database: Database, settings: Settings
+) -> None:
+    team = await make_team(database, credits=5)
+    await accept(database, team, 0)
+    await rows(database, "delete from message")
+    async with text_worker(database.pool, settings, QUICK):
+        await until(database, "select balance from credit_account", 5)
+    assert await value(database, STATES) == ["DONE"]
+
+
+async def test_a_conversation_is_sent_in_its_order(database: Database, settings: Settings) -> None:
+    team = await make_team(database, contacts=2)
+    first, second = await accept(database, team, 0, 0)
+    [other] = await accept(database, team, 1)
+    assert await claim(database) == [first, other]
+    assert await claim(database) == []
+    async with database.pool.connection() as connection:
+        await put_back(connection, first, fence=1)
+    assert await claim(database) == [first]
+    async with database.pool.connection() as connection:
+        await mark_unknown(connection, first, fence=2, reason="Nobody knows.")
+    assert await claim(database) == [second]
+
+
+async def test_a_long_conversation_goes_out_quickly_and_in_order(
+    database: Database, settings: Settings
+) -> None:
+    team = await make_team(database)
+    ids = await accept(database, team, *[0] * 30)
+    started = time.monotonic()
+    async with text_worker(database.pool, settings, TextPace(look=10)) as worker:
+        worker.wake()
+        await until(database, "select count(*) from outbound_text where state = 'DONE'", 30)
+    assert time.monotonic() - started < 5
+    handed = await rows(database, "select message_id from outbound_text order by handed_at")
+    assert [row.message_id for row in handed] == ids
+
+
+async def test_claims_of_many_workers_share_the_texts(database: Database) -> None:
+    team = await make_team(database, contacts=60)
+    ids = await accept(database, team, *range(60))
+    found = await asyncio.gather(*(claim(database, 10) for _ in range(6)))
+    taken = sorted(message_id for claimed in found for message_id in claimed)
+    assert taken == sorted(set(taken))
+    while more := await claim(database, 10):
+        taken += more
+    assert sorted(taken) == ids
+
+
+async def test_a_conversation_keeps_its_order_while_it_is_being_claimed(database: Database) -> None:
+    """A second worker doesn't take the second text while the first is just taking the first."""
+    team = await make_team(database)
+    [first, _] = await accept(database, team, 0, 0)
+    async with database.pool.connection() as connection, connection.transaction():
+        [taken] = await claim_texts(connection, most=10)
+        assert taken.message_id == first
+        assert await claim(database) == []
+    assert await claim(database) == []
+
+
+async def test_a_text_that_was_put_back_waits_until_it_is_due(database: Database) -> None:
+    team = await make_team(database)
+    [text] = await accept(database, team, 0)
+    await claim(database)
+    async with database.pool.connection() as connection:
+        await put_back(connection, text, fence=1, wait=timedelta(minutes=1))
+    assert await claim(database) == []
+    await rows(database, "update outbound_text set due_at = now()")
+    assert await claim(database) == [text]
+
+
+async def test_a_late_hand_overwrites_nothing(database: Database) -> None:
+    """Its lease ended, the text was looked for, put back, and is in another hand now."""
+    team = await make_team(database)
+    [text] = await accept(database, team, 0)
+    await claim(database, lease=NOW)
+    async with database.pool.connection() as connection:
+        assert await mark_abandoned(connection) == [text]
+        [due] = await claim_for_look_up(connection, most=10, after=NOW)
+        await put_back(connection, text, fence=due.fence)
+        [taken] = await claim_texts(connection, most=10)
+        await put_back(connection, text, fence=1)
+        await mark_unknown(connection, text, fence=1, reason="Late.")
+    [row] = await rows(database, "select state, fence from outbound_text")
+    assert (row.state, row.fence, taken.fence) == ("SENDING", 2, 2)
+
+
+async def test_texts_of_a_vanished_worker_are_unknown_and_listed(database: Database) -> None:
+    team = await make_team(database, contacts=2, credits=5)
+    gone, alive = await accept(database, team, 0, 1)
+    assert await claim(database, 1, lease=NOW) == [gone]
+    assert await claim(database, 1) == [alive]
+    async with database.pool.connection() as connection:
+        assert await mark_abandoned(connection) == [gone]
+        [listed] = await list_unknown(connection)
+        assert (listed.message_id, listed.team_id) == (gone, team.id)
+        assert listed.contact_number == team.cells[0]
+        assert await claim_for_look_up(connection, most=10) == []
+    assert (await books(database, team.id)).balance == 3
+
+
+async def test_a_look_up_comes_again_only_after_a_while(database: Database) -> None:
+    team = await make_team(database)
+    [text] = await accept(database, team, 0)
+    await claim(database, lease=NOW)
+    async with database.pool.connection() as connection:
+        await mark_abandoned(connection)
+        [due] = await claim_for_look_up(connection, most=10, after=NOW)
+        assert due.message_id == text
+        assert await claim_for_look_up(connection, most=10, after=NOW) == []
+
+
+async def test_what_a_provider_never_got_is_sent_after_the_look_up(
+    database: Database, settings: Settings
+) -> None:
+    team = await make_team(database, credits=5)
+    await accept(database, team, 0)
+    await claim(database, lease=NOW)
+    pace = TextPace(look=0.05, find_abandoned=0.05, look_up=0.05, look_up_after=NOW)
+    async with text_worker(database.pool, settings, pace) as worker:
+        await worker.find_abandoned()
+        assert await value(database, STATES) == ["UNKNOWN"]
+        await worker.look_up()
+        await until(database, COUNT, 1, status="DELIVERED")
+    assert await value(database, "select fence from outbound_text") == 2
+
+
+async def test_what_a_provider_never_got_is_given_back_when_it_is_too_late(
+    database: Database, settings: Settings
+) -> None:
+    team = await make_team(database, credits=5)
+    await accept(database, team, 0)
+    await claim(database, lease=NOW)
+    await rows(database, "update message set send_before = now()")
+    async with text_worker(database.pool, settings, TextPace(look_up_after=NOW)) as worker:
+        await worker.find_abandoned()
+        await worker.look_up()
+    assert await value(database, COUNT, status="NOT_ATTEMPTED") == 1
+    assert (await books(database, team.id)).balance == 5
+
+
+async def test_a_text_for_a_provider_that_is_not_there_stays_queued(
+    database: Database, settings: Settings
+) -> None:
+    team = await make_team(database)
+    await accept(database, team, 0, service="pigeons")
+    async with text_worker(database.pool, settings, QUICK):
+        await until(database, "select fence from outbound_text", 1)
+        await until(database, STATES, ["QUEUED"])
+    assert await value(database, "select due_at > now() from outbound_text")
+
+
+async def test_a_worker_that_is_woken_hands_over_within_50_milliseconds(
+    database: Database, settings: Settings
+) -> None:
+    team = await make_team(database, contacts=20)
+    waits = []
+    async with text_worker(database.pool, settings, TextPace(look=60)) as worker:
+        await asyncio.sleep(0.2)
+        for position in range(20):
+            [text] = await accept(database, team, position)
+            started = time.monotonic()
+            worker.wake()
+            await until(database, COUNT, position + 1, status="SENT", seconds=5)
+            waits.append(time.monotonic() - started)
+            assert text
+    waits.sort()
+    assert waits[len(waits) // 2] < 0.05 + 0.02  # asked for every 20 ms
+
+
+async def test_a_worker_that_is_stopped_at_once_leaves_nothing_in_hand(
+    database: Database, settings: Settings
+) -> None:
+    team = await make_team(database, contacts=2 * MOST_IN_HAND)
+    await accept(database, team, *range(2 * MOST_IN_HAND))
+    for pause in (0, 0.001, 0.003, 0.01, 0.02):
+        async with text_worker(database.pool, settings, QUICK):
+            await asyncio.sleep(pause)
+        states = set(await value(database, STATES))
+        assert states <= {"QUEUED", "DONE"}
+    async with text_worker(database.pool, settings, QUICK):
+        await until(database, COUNT, 2 * MOST_IN_HAND, status="DELIVERED")
+    assert await value(database, "select max(fence) from outbound_text") == 1
+
+
+async def test_a_database_that_goes_away_is_waited_for(
+    database: Database, settings: Settings
+) -> None:
+    """Every connection is cut while texts go out. A claim whose answer was lost is in nobody's
+    hands: its lease ends, and it is looked up."""
+    team = await make_team(database, contacts=400, credits=400)
+    await accept(database, team, *range(400))
+    pace = TextPace(
+        look=0.05,
+        find_abandoned=0.05,
+        look_up=0.05,
+        look_up_after=NOW,
+        lease=timedelta(seconds=2),
+        hand_over=0.5,
+    )
+    async with text_worker(database.pool, settings, pace) as worker:
+        for _ in range(5):
+            await asyncio.sleep(0.05)
+            await value(
+                database,
+                "select count(pg_terminate_backend(pid)) from pg_stat_activity"
+                " where datname = current_database() and pid <> pg_backend_pid()",
+            )
+        while await value(database, "select count(*) from outbound_text where state <> 'DONE'"):
+            await asyncio.sleep(0.1)
+            await worker.find_abandoned()
+            await worker.look_up()
+    assert await value(database, COUNT, status="DELIVERED") == 400
+    assert (await books(database, team.id)).balance == 0
