@@ -15,7 +15,11 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_asyn
 
 ACQUIRE_SECONDS = 10
 """How long to wait for a free connection before giving up."""
-KEPT_ALIVE = {"keepalives_idle": 60, "keepalives_interval": 10, "keepalives_count": 3}
+KEPT_ALIVE: dict[str, Any] = {
+    "keepalives_idle": 60,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+}
 """In seconds. Firewalls forget silent connections, and say so only to the next statement."""
 
 

@@ -20,6 +20,12 @@ def chosen_database(settings: Settings) -> Iterator[str]:
             yield url
 
 
+def listening_url(settings: Settings, url: str) -> str:
+    """Where to listen. `url`: of the chosen database."""
+    direct = settings.database_direct_url
+    return direct.get_secret_value() if direct else url
+
+
 def session_secret(settings: Settings) -> str:
     """SESSION_SECRET, or the one that was made for the embedded database."""
     if settings.session_secret is not None:

@@ -11,6 +11,7 @@ from starlette.requests import HTTPConnection
 from models.database import Database, open_database
 from server.attempts import Attempts
 from services.access import Actor
+from services.bell import Bell
 from services.conversations import Conversations
 from services.send_writer import SendWriter
 from services.sessions import actors_of_sessions, actors_of_tokens
@@ -23,6 +24,7 @@ class Resources:
     settings: Settings
     secret: str
     database: Database
+    bell: Bell
     writer: SendWriter
     conversations: Conversations
     sessions: SharedReads[str, Actor | None]
@@ -38,12 +40,14 @@ async def open_resources(settings: Settings, url: str, secret: str) -> AsyncIter
         send_pool_size=settings.send_pool_size,
         prepares=settings.database_prepare,
     ) as database:
-        writer = SendWriter(database.pool, settings)
+        bell = Bell(database.pool)
+        writer = SendWriter(database.pool, settings, bell)
         try:
             yield Resources(
                 settings=settings,
                 secret=secret,
                 database=database,
+                bell=bell,
                 writer=writer,
                 conversations=Conversations(database.pool),
                 sessions=SharedReads(database.pool, actors_of_sessions),
@@ -52,6 +56,7 @@ async def open_resources(settings: Settings, url: str, secret: str) -> AsyncIter
             )
         finally:
             await writer.drain()
+            await bell.drain()
 
 
 def resources_of(connection: HTTPConnection) -> Resources:

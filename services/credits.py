@@ -16,6 +16,7 @@ from models.credits import (
 )
 from models.organizations import Organization
 from services.access import Actor, Role, require_role, require_superadmin
+from services.bell import notify_teams
 from services.errors import InvalidInput, NotFound, PurchaseAlreadyRemoved
 from services.settings import Settings
 from services.texts import checked_or_none, idempotency_key
@@ -65,6 +66,7 @@ async def add_credits(
     await _enter(session, account, "PURCHASE", amount, purchase.id, actor)
     if account.balance > 0:
         await _close_exhaustion(session, team_id)
+    await notify_teams(session, team_id)
     return purchase
 
 
@@ -103,6 +105,7 @@ async def remove_credit_purchase(
         raise PurchaseAlreadyRemoved
     account.purchased -= purchase.amount
     await _enter(session, account, "REMOVAL", -purchase.amount, purchase.id, actor)
+    await notify_teams(session, team_id)
     return purchase
 
 
@@ -126,6 +129,7 @@ async def set_credits_enabled(
     )
     if not enabled:
         await _close_exhaustion(session, team_id)
+    await notify_teams(session, team_id)
 
 
 async def require_team(session: AsyncSession, team_id: int) -> None:

@@ -16,6 +16,7 @@ import psycopg
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
 
+from services.bell import Bell
 from services.errors import Conflict, OutcomeUnknown, ServiceUnavailable
 from services.send_facts import Facts, Question, read_facts
 from services.send_statement import KEY_INDEX, Outcome, Send, Written, write_sends
@@ -79,8 +80,15 @@ class SendWriter:
     """Handed to the services that send. Commits what it writes; a caller that gives up doesn't
     interrupt it half-way."""
 
-    def __init__(self, pool: AsyncConnectionPool[AsyncConnection], settings: Settings) -> None:
+    def __init__(
+        self,
+        pool: AsyncConnectionPool[AsyncConnection],
+        settings: Settings,
+        bell: Bell | None = None,
+    ) -> None:
+        """`bell`: rung after each commit; one of its own if none is given."""
         self._pool = pool
+        self._bell = bell or Bell(pool)
         self._facts = SharedReads(pool, partial(read_facts, settings=settings))
         self._common = _Lane(COMMON_LOCK_SECONDS)
         self._own: dict[int, _Lane] = {}
@@ -159,6 +167,14 @@ class SendWriter:
             else:
                 one.settle(result)
         lane.waiting[:0] = hidden
+        self._ring(batch, written)
+
+    def _ring(self, batch: list[_Waiting], written: list[Written]) -> None:
+        """For texts that wait to be sent out, and exhaustions that refusals may have opened."""
+        results = list(zip(batch, written, strict=True))
+        accepted = {b.send.team_id for b, w in results if w.outcome is Outcome.ACCEPTED}
+        refused = {b.send.team_id for b, w in results if w.outcome is Outcome.INSUFFICIENT}
+        self._bell.ring(accepted | refused, texts=bool(accepted))
 
     async def _write_halves(self, lane: _Lane, batch: list[_Waiting], error: psycopg.Error) -> None:
         """One bad row must not fail its neighbours, nor make each of them pay a transaction."""

@@ -68,6 +68,11 @@ class Settings(BaseSettings):
         description="postgresql://user:password@host/database. Unset: a database of our own is "
         "started under SPOKE_DATA_DIR.",
     )
+    database_direct_url: SecretStr | None = Field(
+        None,
+        description="The same database without a pooler in between, for what is told at once: "
+        "LISTEN needs a connection of its own. Unset: DATABASE_URL.",
+    )
     session_secret: SecretStr | None = Field(
         None,
         min_length=16,
