@@ -1,4 +1,4 @@
-"""The command line: serve, worker, migrate, seed, schema, credits, users, tokens.
+"""The command line: serve, worker, migrate, seed, schema, credits, texts, users, tokens.
 
 Commands import what only they need, so that the small ones start quickly.
 """
@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Annotated, TypeVar
 
 import typer
+from psycopg import AsyncConnection
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from models.database import open_database
+from models.database import driver_connection, open_database
 from models.migrations import upgrade
 from server import demo
 from server.databases import chosen_database, session_secret
@@ -20,6 +21,7 @@ from server.embedded_postgres import EmbeddedPostgresError
 from server.errors import StartError
 from server.log import configure_logging
 from services.errors import ServiceError
+from services.outbound_texts import Resolution, list_unknown, resolve_unknown
 from services.sessions import create_token, list_tokens, revoke_token
 from services.settings import Settings, SettingsError, load_settings
 from services.users import create_user
@@ -45,9 +47,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 credits = typer.Typer(help="The books.", no_args_is_help=True)
+texts = typer.Typer(help="Texts on their way.", no_args_is_help=True)
 users = typer.Typer(help="People.", no_args_is_help=True)
 tokens = typer.Typer(help="Secrets by which scripts act for a person.", no_args_is_help=True)
 app.add_typer(credits, name="credits")
+app.add_typer(texts, name="texts")
 app.add_typer(users, name="users")
 app.add_typer(tokens, name="tokens")
 
@@ -137,6 +141,38 @@ def verify() -> None:
         raise typer.Exit(1)
 
 
+@texts.command()
+def unknown() -> None:
+    """List the texts of which nobody knows whether their provider took them."""
+    found = _with_session(_settings(), lambda s: _with_connection(s, list_unknown))
+    for one in found:
+        print(
+            f"{one.message_id}\tteam {one.team_id}\tto {one.contact_number or 'a deleted message'}"
+            f"\thanded over {one.handed_at:%Y-%m-%d %H:%M} UTC\t{one.unknown_because}"
+        )
+    print(f"{len(found)} unknown.")
+
+
+@texts.command()
+def resolve(
+    message_id: Annotated[int, typer.Argument(help="Its message's id, as listed.")],
+    resolution: Annotated[
+        Resolution,
+        typer.Argument(
+            help="What the provider's own records say. sent: it took the text. send-again: it "
+            "did not, and the text may still go out. give-back: it did not; the team gets its "
+            "credits back."
+        ),
+    ],
+) -> None:
+    """Settle by hand a text whose outcome is unknown."""
+    _with_session(
+        _settings(),
+        lambda s: _with_connection(s, lambda c: resolve_unknown(c, message_id, resolution)),
+    )
+    print(f"Message {message_id}: {resolution}.")
+
+
 @users.command()
 def create_superadmin(
     email: Annotated[str, typer.Option(help="To sign in with.", prompt=True)],
@@ -194,6 +230,12 @@ def revoke(token_id: Annotated[int, typer.Argument(help="Its id, as listed.")]) 
 def _with_session(settings: Settings, work: Callable[[AsyncSession], Awaitable[Result]]) -> Result:
     with chosen_database(settings) as url:
         return asyncio.run(_in_transaction(settings, url, work))
+
+
+async def _with_connection(
+    session: AsyncSession, work: Callable[[AsyncConnection], Awaitable[Result]]
+) -> Result:
+    return await work(await driver_connection(session))
 
 
 async def _in_transaction(

@@ -16,7 +16,9 @@ from aiolimiter import AsyncLimiter
 from psycopg import AsyncConnection, OperationalError
 from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
 
+from models.listening import listen
 from services import clock
+from services.bell import TEXTS, Bell
 from services.delivery_reports import Applied, apply_reports
 from services.errors import ServiceUnavailable
 from services.fakeservice import FakeService
@@ -80,6 +82,7 @@ class TextWorker:
         self._providers: Mapping[str, Provider] = {}
         self._limiters: dict[str, AsyncLimiter] = {}
         self._reports: SharedReads[Report, Applied] = SharedReads(pool, apply_reports)
+        self._bell = Bell(pool)
         self._woken = asyncio.Event()
         self._is_stopping = False
         self._in_hand: set[asyncio.Task[None]] = set()
@@ -98,9 +101,16 @@ class TextWorker:
                 await sending
                 await _finished(self._in_hand, within=self._pace.stop)
         await _finished(self._recording, within=self._pace.stop)
+        await self._bell.drain()
 
     def wake(self) -> None:
         self._woken.set()
+
+    async def listen(self, url: str) -> None:
+        """`url`: not of a pooler, which listens for nobody."""
+        async with listen(url, [TEXTS]) as told:
+            async for _ in told:
+                self.wake()
 
     def _report(self, report: Report) -> None:
         """What a provider says by itself."""
@@ -170,11 +180,13 @@ class TextWorker:
         """However long the database takes: nobody else knows it yet."""
         while True:
             try:
-                await self._reports.ask(report)
-                return
+                applied = await self._reports.ask(report)
+                break
             except Trouble as error:
                 log.warning("text_not_recorded", message_id=report.message_id, error=repr(error))
                 await asyncio.sleep(self._pace.look)
+        if applied.moved_team_id is not None:
+            self._bell.ring([applied.moved_team_id])
 
     async def _until_written(
         self, message_id: int, write: Callable[[AsyncConnection], Coroutine[Any, Any, None]]

@@ -27,6 +27,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.database import Database, driver_connection, open_database
+from server.databases import listening_url
 from server.text_worker import TextPace, text_worker
 from services import clock
 from services.mail import SECONDS_TO_ANSWER, compose, deliver
@@ -99,6 +100,7 @@ async def run_worker(
         asyncio.TaskGroup() as loops,
     ):
         log.info("worker_started")
+        loops.create_task(texts.listen(listening_url(settings, url)))
         loops.create_task(_forever(texts.find_abandoned, pace.texts.find_abandoned, pace))
         loops.create_task(_forever(texts.look_up, pace.texts.look_up, pace))
         loops.create_task(_forever(worker.make_jobs, pace.look, pace))

@@ -8,12 +8,14 @@ before a report, a look-up at the provider or an operator has told what became o
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 
 from psycopg import AsyncConnection
 from psycopg.rows import class_row, scalar_row
 
+from services.delivery_reports import apply_reports
 from services.errors import NotFound
-from services.providers import MessagingService, OutgoingText
+from services.providers import DeliveryStatus, MessagingService, OutgoingText, Report
 
 LEASE = timedelta(seconds=60)
 """Longer than an attempt and the wait for a provider's rate limit."""
@@ -136,8 +138,29 @@ async def list_unknown(connection: AsyncConnection) -> list[UnknownText]:
         return await cursor.fetchall()
 
 
-async def fence_of_unknown(connection: AsyncConnection, message_id: int) -> int:
+class Resolution(StrEnum):
+    """What an operator has found out. SENT: the provider took it. SEND_AGAIN: it did not; it may
+    still go out. GIVE_BACK: it did not, and it shall not."""
+
+    SENT = "sent"
+    SEND_AGAIN = "send-again"
+    GIVE_BACK = "give-back"
+
+
+async def resolve_unknown(
+    connection: AsyncConnection, message_id: int, resolution: Resolution
+) -> None:
     """Raises NotFound for a text that isn't UNKNOWN."""
+    fence = await _fence_of_unknown(connection, message_id)
+    if resolution is Resolution.SEND_AGAIN:
+        await put_back(connection, message_id, fence=fence)
+    else:
+        is_sent = resolution is Resolution.SENT
+        status = DeliveryStatus.SENT if is_sent else DeliveryStatus.NOT_ATTEMPTED
+        await apply_reports(connection, [Report(message_id, status, fence=fence)])
+
+
+async def _fence_of_unknown(connection: AsyncConnection, message_id: int) -> int:
     async with connection.cursor(row_factory=scalar_row) as cursor:
         await cursor.execute(_FENCE_OF_UNKNOWN, [message_id])
         fence = await cursor.fetchone()

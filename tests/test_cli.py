@@ -28,7 +28,9 @@ def command(database_url: str) -> Command:
 
 def test_help_lists_commands_and_settings() -> None:
     shown = run("--help").stdout
-    for name in ("serve", "worker", "migrate", "seed", "schema", "credits", "users", "tokens"):
+    for name in (
+        "serve", "worker", "migrate", "seed", "schema", "credits", "texts", "users", "tokens",
+    ):  # fmt: skip
         assert name in shown
     for name in Settings.model_fields:
         assert name.upper() in shown
@@ -156,3 +158,24 @@ def test_a_superadmin_and_a_token_are_made_and_revoked(command: Command) -> None
     assert "no such token" in command("tokens", "revoke", "1").stderr
     nobody = command("tokens", "create", "--email", "nobody@example.net", "--name", "x")
     assert nobody.returncode == 1
+
+
+def test_texts_whose_outcome_is_unknown_are_listed_and_settled(
+    command: Command, database_url: str
+) -> None:
+    assert command("texts", "unknown").stdout == "0 unknown.\n"
+    with psycopg.connect(database_url) as connection:
+        connection.execute(
+            "insert into outbound_text (message_id, team_id, user_id, contact_id, state, handed_at,"
+            " unknown_because) values (7, 1, 1, 1, 'UNKNOWN', '2026-11-22 12:00Z', 'It hung up.')"
+        )
+    listed = command("texts", "unknown").stdout
+    assert "7\tteam 1\tto a deleted message\thanded over 2026-11-22 12:00 UTC" in listed
+    assert "It hung up.\n1 unknown." in listed
+    assert "Usage" in command("texts", "resolve", "7", "whatever").stderr
+    assert command("texts", "resolve", "7", "sent").stdout == "Message 7: sent.\n"
+    refused = command("texts", "resolve", "7", "sent")
+    assert (refused.returncode, refused.stderr) == (
+        1,
+        "Message 7 is not a text whose outcome is unknown.\n",
+    )
