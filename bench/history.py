@@ -38,9 +38,10 @@ insert into credit_entry (team_id, kind, amount, balance_after, message_id, acto
   from generate_series(0, %(texts)s - 1) n
 """,
     "outbound_text": """
-insert into outbound_text (message_id, team_id, user_id, state, created_at)
-  select %(first_message)s + n, n %% %(teams)s + 1, 2, 'DONE',
-    to_timestamp(1577836800 + n)
+insert into outbound_text (message_id, team_id, user_id, contact_id, state, reported,
+    reported_segments, created_at)
+  select %(first_message)s + n, n %% %(teams)s + 1, 2, %(first_contact)s + n %% %(contacts)s,
+    'DONE', 'DELIVERED', 1, to_timestamp(1577836800 + n)
   from generate_series(0, %(texts)s - 1) n
 """,
 }

@@ -28,6 +28,7 @@ from services.outbound_texts import (
     Claimed,
     claim_for_look_up,
     claim_texts,
+    forget_keys,
     known_service_ids,
     mark_abandoned,
     mark_unknown,
@@ -69,6 +70,7 @@ class TextPace:
     after_trouble: float = 5.0
     find_abandoned: float = 5.0
     look_up: float = 10.0
+    forget_keys: float = 3600.0
     hand_over: float = 15.0
     stop: float = 12.0
 
@@ -204,6 +206,11 @@ class TextWorker:
         async with self._pool.connection() as connection:
             for message_id in await mark_abandoned(connection):
                 log.warning("text_unknown", message_id=message_id, reason="abandoned")
+
+    async def forget_keys(self) -> None:
+        async with self._pool.connection() as connection:
+            while await forget_keys(connection):
+                pass
 
     async def look_up(self) -> None:
         async with self._pool.connection() as connection:

@@ -103,6 +103,7 @@ async def run_worker(
         loops.create_task(texts.listen(listening_url(settings, url)))
         loops.create_task(_forever(texts.find_abandoned, pace.texts.find_abandoned, pace))
         loops.create_task(_forever(texts.look_up, pace.texts.look_up, pace))
+        loops.create_task(_forever(texts.forget_keys, pace.texts.forget_keys, pace))
         loops.create_task(_forever(worker.make_jobs, pace.look, pace))
         loops.create_task(_forever(worker.run_jobs, pace.look, pace))
         loops.create_task(_forever(worker.help_stranded, pace.find_stranded, pace))

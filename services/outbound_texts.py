@@ -22,6 +22,9 @@ LEASE = timedelta(seconds=60)
 LOOK_UP_AFTER = timedelta(minutes=10)
 """Providers list what they took with some delay."""
 LOOK_UP_AGAIN_AFTER = timedelta(minutes=1)
+KEYS_REMEMBERED = timedelta(days=7)
+MOST_FORGOTTEN = 10_000
+"""At once, so that nobody waits for them."""
 MOST_LISTED = 1000
 VANISHED = "The worker stopped before it had the provider's answer."
 
@@ -120,6 +123,12 @@ async def mark_abandoned(connection: AsyncConnection) -> list[int]:
     async with connection.cursor(row_factory=scalar_row) as cursor:
         await cursor.execute(_MARK_ABANDONED, [VANISHED])
         return await cursor.fetchall()
+
+
+async def forget_keys(connection: AsyncConnection) -> int:
+    """Idempotency keys are remembered for KEYS_REMEMBERED. Returns how many were forgotten."""
+    cursor = await connection.execute(_FORGET_KEYS, [KEYS_REMEMBERED, MOST_FORGOTTEN])
+    return cursor.rowcount
 
 
 async def known_service_ids(
@@ -233,6 +242,15 @@ _MARK_ABANDONED = """
 update outbound_text set state = 'UNKNOWN', lease_until = null, unknown_because = %s
 where state = 'SENDING' and lease_until < now()
 returning message_id
+"""
+
+_FORGET_KEYS = """
+update outbound_text set idempotency_key = null, fingerprint = null
+where message_id = any(array(
+  select message_id from outbound_text
+  where idempotency_key is not null and created_at < now() - %s and state = 'DONE'
+  limit %s
+))
 """
 
 # Of those whose provider took several for one message, each belongs to one.

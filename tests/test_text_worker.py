@@ -10,7 +10,7 @@ import pytest
 from psycopg import OperationalError
 
 from models.database import Database
-from server.text_worker import MOST_IN_HAND, TextPace, text_worker
+from server.text_worker import MOST_IN_HAND, TextPace, TextWorker, text_worker
 from services.bell import Bell
 from services.errors import NotFound
 from services.outbound_texts import (
@@ -357,3 +357,25 @@ async def test_a_database_that_goes_away_is_waited_for(
             await worker.look_up()
     assert await value(database, COUNT, status="DELIVERED") == 400
     assert (await books(database, team.id)).balance == 0
+
+
+async def test_keys_are_forgotten_after_a_week(database: Database, settings: Settings) -> None:
+    team = await make_team(database, contacts=3)
+    for position, age in enumerate(["6 days", "8 days", "8 days"]):
+        [text] = await accept(
+            database, team, position, idempotency_key=f"key-{position}", fingerprint="ab"
+        )
+        state = "QUEUED" if position == 2 else "DONE"
+        await rows(
+            database,
+            "update outbound_text set state = %(state)s, created_at = now() - %(age)s::interval"
+            " where message_id = %(id)s",
+            id=text,
+            age=age,
+            state=state,
+        )
+    await TextWorker(database.pool, QUICK).forget_keys()
+    kept = await rows(
+        database, "select idempotency_key, fingerprint from outbound_text order by message_id"
+    )
+    assert [row.idempotency_key for row in kept] == ["key-0", None, "key-2"]
