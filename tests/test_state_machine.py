@@ -26,16 +26,29 @@ from hypothesis.stateful import (
 
 from models.database import Database, open_database
 from services.credits import remove_credit_purchase
+from services.delivery_reports import apply_reports
 from services.errors import InsufficientCredits, InvalidInput, PurchaseAlreadyRemoved
+from services.providers import DeliveryStatus, Report
 from services.send_statement import write_sends
 from services.send_writer import SendWriter
 from services.sending import make_draft, send_message
 from services.verification import verify_credits
-from tests.world import SETTINGS, Books, Team, add, books, make_send, make_team, of_cost, switch
+from tests.world import (
+    SETTINGS,
+    Books,
+    Team,
+    add,
+    books,
+    make_send,
+    make_team,
+    of_cost,
+    switch,
+    value,
+)
 
 RUNS = 200
 STEPS = 15
-FEWEST = 5
+FEWEST = 3
 EXPECTED = {
     "add",
     "add_again",
@@ -45,7 +58,15 @@ EXPECTED = {
     "text_again",
     "text_beyond_the_balance",
     "confirm_opt_out",
+    "report",
+    "report_again",
     "switch",
+    "settled upwards",
+    "settled downwards",
+    "settled into an exhaustion",
+    "given back",
+    "given back after it was settled",
+    "reported without a debit",
     "refused for good",
     "refused as too long",
     "below zero",
@@ -57,6 +78,17 @@ T = TypeVar("T")
 amounts = st.integers(1, 5)
 costs = st.integers(1, 3)
 choices = st.integers(0, 1000)
+
+
+@dataclass
+class SentText:
+    """A text that was accepted. `debit`: None while credits were off."""
+
+    message_id: int
+    debit: int | None
+    is_counted: bool = False
+    is_over: bool = False
+    is_given_back: bool = False
 
 
 @dataclass
@@ -100,6 +132,33 @@ class Model:
             if self.balance <= 0:
                 self._exhaust("EXHAUSTED", None)
         return True
+
+    def count(self, text: SentText, segments: int) -> int:
+        """The provider says how many segments it was. Returns what is settled."""
+        if text.is_counted or text.is_given_back:
+            return 0
+        text.is_counted = True
+        if text.debit is None:
+            return 0
+        settled = text.debit - segments
+        text.debit = segments
+        self._move(settled)
+        return settled
+
+    def fail(self, text: SentText) -> int:
+        """No carrier took it. Returns what is given back."""
+        if text.is_over:
+            return 0
+        text.is_over = text.is_given_back = True
+        given_back, text.debit = text.debit or 0, None
+        self._move(given_back)
+        return given_back
+
+    def _move(self, amount: int) -> None:
+        self.spent -= amount
+        self.balance += amount
+        if self.enabled and amount < 0 and self.balance <= 0:
+            self._exhaust("EXHAUSTED", None)
 
     def _exhaust(self, reason: str, required: int | None) -> None:
         if self.exhaustion is None:
@@ -151,6 +210,7 @@ class CreditHistory(RuleBasedStateMachine):
         self.model = Model()
         self.purchases: list[Purchase] = []
         self.keyed_texts: list[tuple[str, int]] = []
+        self.sent: list[SentText] = []
         self.team: Team = workshop.run(make_team(workshop.database))
 
     def happened(self, what: str) -> None:
@@ -215,6 +275,7 @@ class CreditHistory(RuleBasedStateMachine):
         key = f"{self.team.id}-{self.model.texts}" if is_keyed else None
         if self.model.text(cost):
             assert self._text(cost, key) == self.team.contact_ids[0]
+            self._accepted(cost)
             if key:
                 self.keyed_texts.append((key, cost))
         else:
@@ -252,6 +313,14 @@ class CreditHistory(RuleBasedStateMachine):
         )
         return self.workshop.run(send_message(writer, SETTINGS, texter, draft))
 
+    def _accepted(self, cost: int) -> None:
+        newest = value(
+            self.workshop.database,
+            "select max(message_id) from outbound_text where team_id = %(team)s",
+            team=self.team.id,
+        )
+        self.sent.append(SentText(self.workshop.run(newest), cost if self.model.enabled else None))
+
     def _refused(self, cost: int, key: str | None) -> None:
         with pytest.raises(InsufficientCredits) as caught:
             self._text(cost, key)
@@ -263,6 +332,7 @@ class CreditHistory(RuleBasedStateMachine):
         self.happened("confirm_opt_out")
         self.workshop.run(self._confirm(cost))
         assert self.model.text(cost, forced=True)
+        self._accepted(cost)
 
     async def _confirm(self, cost: int) -> None:
         async with self.workshop.database.pool.connection() as connection:
@@ -270,6 +340,50 @@ class CreditHistory(RuleBasedStateMachine):
                 connection, [make_send(self.team, cost=cost, forced=True)]
             )
         assert written.outcome == "ACCEPTED"
+
+    @precondition(lambda self: self.sent)
+    @rule(segments=st.sampled_from([1, 1, 2, 4]), is_repeated=st.booleans())
+    def count(self, segments: int, is_repeated: bool) -> None:
+        """Of the newest text that the provider hasn't counted yet, if there is one."""
+        uncounted = [text for text in self.sent if not text.is_counted]
+        text = uncounted[-1] if uncounted else self.sent[-1]
+        self._reported(text, DeliveryStatus.SENT, segments, 1 + is_repeated)
+
+    @precondition(lambda self: self.sent)
+    @rule(
+        choice=choices,
+        status=st.sampled_from(DeliveryStatus),
+        segments=st.one_of(st.none(), st.integers(0, 4)),
+        times=st.integers(1, 3),
+    )
+    def report(self, choice: int, status: DeliveryStatus, segments: int | None, times: int) -> None:
+        self._reported(self.sent[choice % len(self.sent)], status, segments, times)
+
+    def _reported(
+        self, text: SentText, status: DeliveryStatus, segments: int | None, times: int
+    ) -> None:
+        self.happened("report" if times == 1 else "report_again")
+        report = Report(text.message_id, status, f"SM{text.message_id}", segments)
+        self.workshop.run(self._report([report] * times))
+        is_counted, balance = text.is_counted, self.model.balance
+        if text.debit is None:
+            self.happened("reported without a debit")
+        if status in (DeliveryStatus.FAILED, DeliveryStatus.NOT_ATTEMPTED):
+            if self.model.fail(text):
+                self.happened("given back")
+                if is_counted:
+                    self.happened("given back after it was settled")
+            return
+        settled = self.model.count(text, segments) if segments else 0
+        text.is_over |= status is not DeliveryStatus.SENT
+        if settled:
+            self.happened("settled upwards" if settled < 0 else "settled downwards")
+        if settled < 0 and balance > 0 >= self.model.balance:
+            self.happened("settled into an exhaustion")
+
+    async def _report(self, reports: list[Report]) -> None:
+        async with self.workshop.database.pool.connection() as connection:
+            await apply_reports(connection, reports)
 
     @rule(enabled=st.sampled_from([True, True, False]))
     def switch(self, enabled: bool) -> None:
