@@ -76,14 +76,19 @@ with report as materialized (
     message_id, status, service_id, segments, error_code, response, fence, arrival
   )
 ),
--- The debits that may have to be given back or settled.
+-- The debits that may have to be given back or settled. Here and below, `offset 0` and arrays keep
+-- PostgreSQL from looking through whole tables for a handful of rows.
 debit as materialized (
-  select r.message_id, o.team_id, -e.amount as credits
-  from report r
-  join outbound_text o using (message_id)
-  join credit_entry e
-    on e.team_id = o.team_id and e.message_id = o.message_id and e.kind = 'SEND'
-  where r.status in ('FAILED', 'NOT_ATTEMPTED') or r.segments <> -e.amount
+  select r.message_id, entry.team_id, entry.credits
+  from report r cross join lateral (
+    select o.team_id, -e.amount as credits
+    from outbound_text o
+    join credit_entry e
+      on e.team_id = o.team_id and e.message_id = o.message_id and e.kind = 'SEND'
+    where o.message_id = r.message_id
+    offset 0
+  ) as entry
+  where r.status in ('FAILED', 'NOT_ATTEMPTED') or r.segments <> entry.credits
 ),
 account as materialized (
   select team_id, balance, enabled from credit_account
@@ -107,7 +112,9 @@ text as materialized (
 standing as materialized (
   select t.*, m.created_at, m.num_segments, coalesce(m.num_media, 0) > 0 as has_media,
     coalesce(t.reported, 'SENT') <> 'SENT' as is_over
-  from text t left join message m on m.id = t.message_id
+  from text t left join lateral (
+    select * from message where id = t.message_id offset 0
+  ) as m on true
   -- Another id: the provider took a second text for the same message, which isn't this one.
   where coalesce(m.service_id, '') = '' or t.service_id in ('', m.service_id)
 ),
@@ -159,6 +166,7 @@ finished as (
     given_back = o.given_back or move.kind is not distinct from 'GIVE_BACK'
   from verdict v left join move using (message_id)
   where o.message_id = v.message_id
+    and o.message_id = any(array(select message_id from verdict))
     and (o.state <> 'DONE' or v.outcome is distinct from v.reported or v.is_counted)
 ),
 written as (
@@ -174,7 +182,9 @@ written as (
     num_segments = case
       when v.is_refused then 0 when v.is_counted then v.segments else m.num_segments end
   from verdict v
-  where m.id = v.message_id and (v.outcome is distinct from v.reported or v.is_counted)
+  where m.id = v.message_id
+    and m.id = any(array(select message_id from verdict))
+    and (v.outcome is distinct from v.reported or v.is_counted)
 )
 select coalesce(v.outcome is distinct from v.reported or v.is_counted, false), move.team_id
 from report r left join verdict v using (arrival) left join move using (arrival)

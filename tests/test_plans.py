@@ -1,13 +1,19 @@
 """What a send costs PostgreSQL, whatever it assumes about costs: no statement looks through a
 table, so that nothing grows with the database, and none is planned anew each time."""
 
+import pytest
+
 from models.database import Database, open_database
 from services.conversations import Conversations
+from services.delivery_reports import apply_reports
+from services.outbound_texts import claim_texts
+from services.providers import DeliveryStatus, Report
+from services.send_statement import write_sends
 from services.send_writer import SendWriter
 from services.sending import make_draft, send_message
 from services.sessions import actors_of_sessions, start_session
 from services.settings import Settings
-from tests.world import Team, make_team, rows, value, with_settings
+from tests.world import Team, make_send, make_team, rows, value, with_settings
 
 OTHERS = 4000
 _CROWD = """
@@ -61,6 +67,10 @@ insert into outbound_text (message_id, team_id, user_id, contact_id, idempotency
 select said.id, campaign.organization_id, user_id, campaign_contact_id, said.id::text, ''
 from said join assignment using (user_id) join campaign on campaign.id = campaign_id
 """
+_ENTRIES = """
+insert into credit_entry (team_id, kind, amount, balance_after, message_id)
+select team_id, 'SEND', -1, 0, message_id from outbound_text
+"""
 _SESSIONS = """
 insert into user_session (sid, sess, expire)
 select 'sid-' || id, json_build_object('passport', json_build_object('user', id)),
@@ -93,6 +103,42 @@ async def test_a_send_looks_through_no_table(database_url: str, settings: Settin
         assert await scans(database) == before
         left = "select balance from credit_account where team_id = %(team)s"
         assert await value(database, left, team=team.id) == 97
+
+
+@pytest.mark.parametrize("queued", [0, OTHERS])
+async def test_handing_over_and_settling_look_through_no_table(
+    database_url: str, queued: int
+) -> None:
+    """Whether the queue is nearly empty or long."""
+    url = with_settings(database_url, "plan_cache_mode=force_generic_plan")
+    async with open_database(url, send_pool_size=1) as database:
+        team = await make_team(database, contacts=OTHERS, credits=100)
+        for statement in (_CROWD, _MESSAGES):
+            await rows(database, statement, others=OTHERS)
+        await rows(
+            database,
+            "update outbound_text set state = 'DONE', reported = 'DELIVERED'"
+            " where message_id > %(queued)s",
+            queued=queued,
+        )
+        await rows(database, _ENTRIES)
+        sends = [make_send(team, position, cost=2) for position in range(3)]
+        async with database.pool.connection() as connection:
+            written = await write_sends(connection, sends)
+        await rows(database, "vacuum analyze")
+        before = await scans(database)
+        async with database.pool.connection() as connection:
+            claimed = await claim_texts(connection, most=3)
+            assert len(claimed) == 3
+            found = await apply_reports(
+                connection,
+                [
+                    Report(one.message_id or 0, status, f"SM{one.message_id}", segments=1)
+                    for one, status in zip(written, DeliveryStatus, strict=False)
+                ],
+            )
+        assert all(applied.is_news for applied in found)
+        assert await scans(database) == before
 
 
 async def send_and_show(
