@@ -155,6 +155,19 @@ def test_migrating_gives_up_soon_when_somebody_holds_a_lock(installed_spoke: str
     assert tables(installed_spoke).isdisjoint(OURS)
 
 
+def test_a_migration_that_gave_up_goes_on_from_there(installed_spoke: str) -> None:
+    """Each revision commits for itself: what it locked must not be held by a long one after it."""
+    with psycopg.connect(installed_spoke) as holder:
+        holder.execute("lock table message in access exclusive mode")
+        with pytest.raises(Exception, match="lock timeout"):
+            upgrade(installed_spoke)
+        holder.rollback()
+    [reached] = revisions(installed_spoke)
+    assert "credits_0001" <= reached < heads()["credits"]
+    upgrade(installed_spoke)
+    assert revisions(installed_spoke) == {heads()["credits"]}
+
+
 def test_spokes_triggers_do_their_part(database_url: str) -> None:
     with psycopg.connect(database_url, row_factory=scalar_row) as connection:
         connection.execute("insert into organization (name) values ('one'), ('two')")

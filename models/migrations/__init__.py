@@ -22,10 +22,14 @@ _LOCK_KEY = 7_241_963_001
 
 
 def upgrade(url: str) -> None:
-    """Brings the database to the newest revision; does nothing where it is."""
-    with _connection(url) as connection:
-        for branch in _branches(connection):
-            command.upgrade(_config(connection), f"{branch}@head")
+    """Brings the database to the newest revision; does nothing where it is.
+
+    Each revision in a transaction of its own: what one has locked, a long one must not hold.
+    """
+    pending = True
+    while pending:
+        with _connection(url) as connection:
+            pending = _upgrade_by_one(connection)
 
 
 def downgrade(url: str) -> None:
@@ -41,13 +45,27 @@ def heads() -> dict[str, str]:
     return {next(iter(r.branch_labels)): r.revision for r in revisions if r is not None}
 
 
-def _branches(connection: Connection) -> list[str]:
-    current = set(
-        MigrationContext.configure(
-            connection, opts={"version_table": VERSION_TABLE}
-        ).get_current_heads()
-    )
+def _upgrade_by_one(connection: Connection) -> bool:
+    """Returns whether there was a revision to apply."""
     scripts = ScriptDirectory.from_config(_config())
+    current = _current(connection)
+    applied = {script.revision for script in scripts.iterate_revisions(current, "base")}
+    for branch in _branches(connection, scripts, current):
+        for script in reversed(list(scripts.iterate_revisions(f"{branch}@head", "base"))):
+            if script.revision not in applied:
+                command.upgrade(_config(connection), script.revision)
+                return True
+    return False
+
+
+def _current(connection: Connection) -> tuple[str, ...]:
+    options = {"version_table": VERSION_TABLE}
+    return MigrationContext.configure(connection, opts=options).get_current_heads()
+
+
+def _branches(
+    connection: Connection, scripts: ScriptDirectory, current: tuple[str, ...]
+) -> list[str]:
     applied = {
         label
         for revision in current
