@@ -44,6 +44,13 @@ insert into outbound_text (message_id, team_id, user_id, contact_id, state, repo
     'DONE', 'DELIVERED', 1, to_timestamp(1577836800 + n)
   from generate_series(0, %(texts)s - 1) n
 """,
+    "usage_day": """
+insert into usage_day (team_id, day, campaign_id, is_ours, texts, segments, credits_used)
+  select n %% %(teams)s + 1, (to_timestamp(1577836800 + n) at time zone 'UTC')::date as day,
+    n %% %(teams)s + 1, true, count(*), count(*), count(*)
+  from generate_series(0, %(texts)s - 1) n
+  group by n %% %(teams)s, day
+""",
 }
 _KEYS = """
 select conname, pg_get_constraintdef(oid) from pg_constraint

@@ -41,6 +41,7 @@ from services.notices import (
     record_delivery,
 )
 from services.settings import Settings
+from services.usage_day import rebuild_usage
 
 log = structlog.get_logger("worker")
 
@@ -61,6 +62,7 @@ class Pace:
     look: float = 1.0
     after_trouble: float = 5.0
     find_stranded: float = 10.0
+    rebuild_usage: float = 600.0
     first_retry: float = 10.0
     answer: float = SECONDS_TO_ANSWER
     heartbeat: float = 10.0
@@ -107,6 +109,7 @@ async def run_worker(
         loops.create_task(_forever(worker.make_jobs, pace.look, pace))
         loops.create_task(_forever(worker.run_jobs, pace.look, pace))
         loops.create_task(_forever(worker.help_stranded, pace.find_stranded, pace))
+        loops.create_task(_forever(worker.rebuild_usage, pace.rebuild_usage, pace))
 
 
 async def _forever(work: Callable[[], Awaitable[None]], pause: float, pace: Pace) -> None:
@@ -165,6 +168,11 @@ class _Worker:
             await self._defer(session, stranded.queued)
         for notice_id in stranded.unknown:
             log.warning("mail_outcome_unknown", notice_id=notice_id)
+
+    async def rebuild_usage(self) -> None:
+        """Counts the texts of Spoke's own workers."""
+        async with self._database.sessions.begin() as session:
+            await rebuild_usage(session, with_ours=False)
 
     async def _deliver(self, notice_id: int) -> None:
         """One attempt. Claimed and committed before anything leaves this machine."""

@@ -3,7 +3,7 @@
 A text that the provider refused before any carrier took it gives its whole debit back. Where the
 provider counted other segments than were debited, the difference is settled. Each happens once,
 whoever reports how often and in which order: a text that has come to an end stays there, and only
-the first count counts.
+the first count counts. Usage follows in the same statement.
 
 Only texts that we accepted are touched: Spoke keeps its own.
 """
@@ -15,6 +15,7 @@ import orjson
 from psycopg import AsyncConnection
 
 from services.providers import Report
+from services.usage_day import ADD_USAGE
 
 LOCK_SECONDS = 5
 """How long a report waits for an account or a text that somebody holds."""
@@ -67,7 +68,7 @@ def _row(report: Report) -> dict[str, object]:
     }
 
 
-_STATEMENT = """
+_STATEMENT = f"""
 with report as materialized (
   select * from rows from (json_to_recordset(%(reports)s::json) as (
     message_id bigint, status text, service_id text, segments smallint, error_code text,
@@ -110,7 +111,9 @@ text as materialized (
   ) as locked
 ),
 standing as materialized (
-  select t.*, m.created_at, m.num_segments, coalesce(m.num_media, 0) > 0 as has_media,
+  select t.*, m.created_at, m.assignment_id, coalesce(m.num_media, 0) > 0 as has_media,
+    -- The first count changes the message's, whose row may be older here than ours.
+    coalesce(t.reported_segments, m.num_segments, 1) as counted_before,
     coalesce(t.reported, 'SENT') <> 'SENT' as is_over
   from text t left join lateral (
     select * from message where id = t.message_id offset 0
@@ -185,7 +188,26 @@ written as (
   where m.id = v.message_id
     and m.id = any(array(select message_id from verdict))
     and (v.outcome is distinct from v.reported or v.is_counted)
-)
+),
+usage_change as (
+  select team_id, day, campaign_id, true as is_ours, 0 as texts, sum(segments) as segments,
+    0 as media_texts, sum(failed) as failed, sum(credits_used) as credits_used
+  from (
+    select v.team_id, (v.created_at at time zone 'UTC')::date as day, a.campaign_id,
+      case when v.is_refused then 0 when v.is_counted then v.segments else v.counted_before end
+        - v.counted_before as segments,
+      (v.outcome in ('UNDELIVERED', 'FAILED', 'NOT_ATTEMPTED') and not v.is_over)::int as failed,
+      -coalesce(move.amount, 0) as credits_used
+    from verdict v
+    cross join lateral (
+      select campaign_id from assignment where id = v.assignment_id offset 0
+    ) as a
+    left join move using (message_id)
+  ) as change
+  where (segments, failed, credits_used) <> (0, 0, 0)
+  group by team_id, day, campaign_id
+),
+used as ({ADD_USAGE})
 select coalesce(v.outcome is distinct from v.reported or v.is_counted, false), move.team_id
 from report r left join verdict v using (arrival) left join move using (arrival)
 order by r.arrival

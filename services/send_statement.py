@@ -2,11 +2,12 @@
 
 It takes any number of sends at once and decides them in their order of arrival. In one transaction
 it locks the accounts and the contacts, picks what the balances cover, and writes message, contact,
-ledger entry, account and queue row for each accepted send, and an exhaustion where a team ran out.
+ledger entry, account, queue row and usage for each accepted send, and an exhaustion where a team
+ran out.
 
 Order matters: accounts are locked first, by team, so that two servers can't deadlock. Contacts come
 second and are never waited for: one that is locked by somebody, or no longer as the caller saw it,
-comes back as LOOK_AGAIN and delays nobody else.
+comes back as LOOK_AGAIN and delays nobody else. Usage comes last, by team and campaign.
 """
 
 from collections.abc import Sequence
@@ -18,6 +19,8 @@ from typing import Any
 import orjson
 from psycopg import AsyncConnection
 from psycopg.rows import class_row
+
+from services.usage_day import ADD_USAGE
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +95,7 @@ def _row(send: Send) -> dict[str, Any]:
     return {name: getattr(send, name) for name in Send.__slots__}
 
 
-_STATEMENT = """
+_STATEMENT = f"""
 with send as materialized (
   select * from rows from (json_to_recordset(%(sends)s::json) as (
     team_id int, contact_id int, contact_assignment_id int, assignment_id int, user_id int,
@@ -117,8 +120,8 @@ account as materialized (
 ),
 -- The count makes the contacts wait until the accounts are locked.
 contact as materialized (
-  select locked.id from send s cross join lateral (
-    select c.id from campaign_contact c
+  select locked.* from send s cross join lateral (
+    select c.id, c.campaign_id from campaign_contact c
     where (select count(*) from account) >= 0
       and c.id = s.contact_id
       and c.assignment_id is not distinct from s.contact_assignment_id
@@ -131,7 +134,8 @@ contact as materialized (
 -- what they hid is found below.
 covered as materialized (
   select * from (
-    select s.*, coalesce(a.enabled, false) as metered, coalesce(a.balance, 0) as balance,
+    select s.*, c.campaign_id, coalesce(a.enabled, false) as metered,
+      coalesce(a.balance, 0) as balance,
       sum(s.cost) over (partition by s.team_id order by s.arrival) as demanded
     from send s join contact c on c.id = s.contact_id left join account a using (team_id)
   ) as ready
@@ -179,6 +183,14 @@ debited as (
     updated_at = now()
   where a.team_id = any(array(select team_id from spent))
 ),
+-- Its day is that of the messages, whose created_at is now().
+usage_change as (
+  select team_id, (now() at time zone 'UTC')::date as day, campaign_id, true as is_ours,
+    count(*) as texts, sum(segments) as segments, count(*) filter (where media > 0) as media_texts,
+    0 as failed, coalesce(sum(cost) filter (where metered), 0) as credits_used
+  from accepted group by team_id, campaign_id
+),
+used as ({ADD_USAGE}),
 answer as materialized (
   select s.arrival, s.team_id, s.cost, accepted.message_id, coalesce(a.enabled, false) as metered,
     coalesce(a.balance - coalesce(spent.credits, 0), 0) as remaining,

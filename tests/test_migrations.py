@@ -2,6 +2,7 @@
 
 import psycopg
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from psycopg.rows import scalar_row
@@ -9,11 +10,27 @@ from sqlalchemy import create_engine
 from sqlalchemy.engine import make_url
 from sqlalchemy.pool import NullPool
 
-from models import campaigns, contacts, credits, messages, notices, organizations, users
+from models import (
+    campaigns,
+    contacts,
+    credits,
+    messages,
+    migrations,
+    notices,
+    organizations,
+    usage,
+    users,
+)
 from models.base import Base
+from models.database import Database
 from models.migrations import VERSION_TABLE, downgrade, heads, upgrade
+from services.delivery_reports import apply_reports
+from services.providers import DeliveryStatus, Report
+from services.send_statement import write_sends
+from services.usage_day import verify_usage
+from tests.world import make_send, make_team, rows
 
-MODEL_MODULES = (campaigns, contacts, credits, messages, notices, organizations, users)
+MODEL_MODULES = (campaigns, contacts, credits, messages, notices, organizations, usage, users)
 OURS = {
     "api_token",
     "credit_account",
@@ -23,6 +40,7 @@ OURS = {
     "credit_purchase",
     "credit_switch",
     "outbound_text",
+    "usage_day",
 }
 JOBS = {
     "procrastinate_events",
@@ -166,6 +184,60 @@ def test_a_migration_that_gave_up_goes_on_from_there(installed_spoke: str) -> No
     assert "credits_0001" <= reached < heads()["credits"]
     upgrade(installed_spoke)
     assert revisions(installed_spoke) == {heads()["credits"]}
+
+
+SPOKES_HISTORY = """
+with campaign as (
+  insert into all_campaign (organization_id) select max(id) from organization returning id
+),
+texter as (
+  insert into "user" (auth0_id, first_name, last_name, cell, email)
+  values ('', 'Terry', 'Texter', '', 'terry@example.org') returning id
+),
+assigned as (
+  insert into assignment (campaign_id, user_id) select campaign.id, texter.id from campaign, texter
+  returning id
+)
+insert into message (assignment_id, contact_number, is_from_contact, send_status, created_at,
+  num_segments)
+select assigned.id, '+1', n > 4, case when n = 0 then 'ERROR' else 'SENT' end,
+  '2024-02-29 23:59:59+00'::timestamptz + n * interval '0.5 seconds', nullif(n, 3)
+from assigned, generate_series(0, 6) n
+"""
+
+
+def test_history_of_an_installed_spoke_is_loaded_while_it_texts(installed_spoke: str) -> None:
+    """It reads messages, and waits for nobody who writes them."""
+    with psycopg.connect(installed_spoke) as spoke:
+        spoke.execute(SPOKES_HISTORY)
+        spoke.commit()
+        spoke.execute("update message set updated_at = now()")
+        upgrade(installed_spoke)
+    with psycopg.connect(installed_spoke) as connection:
+        loaded = connection.execute(
+            "select day::text, is_ours, texts, segments, failed from usage_day order by day"
+        )
+        assert loaded.fetchall() == [("2024-02-29", False, 2, 1, 1), ("2024-03-01", False, 3, 7, 0)]
+
+
+async def test_our_own_history_is_loaded_too(database: Database, database_url: str) -> None:
+    team = await make_team(database, contacts=3, credits=20)
+    async with database.pool.connection() as connection:
+        sends = [make_send(team, 0, cost=3), make_send(team, 1, cost=2)]
+        first, second = await write_sends(connection, sends)
+        assert first.message_id is not None and second.message_id is not None
+        counted = Report(first.message_id, DeliveryStatus.DELIVERED, "SM1", segments=2)
+        failed = Report(second.message_id, DeliveryStatus.FAILED, "SM2")
+        await apply_reports(connection, [counted, failed])
+        await write_sends(connection, [make_send(team, 2, cost=3, segments=1, media=1)])
+    before = await rows(database, "select * from usage_day")
+    with migrations._connection(database_url) as connection_:
+        command.downgrade(migrations._config(connection_), "credits_0003")
+    assert "usage_day" not in tables(database_url)
+    upgrade(database_url)
+    assert await rows(database, "select * from usage_day") == before
+    async with database.sessions() as session:
+        assert await verify_usage(session) == []
 
 
 def test_spokes_triggers_do_their_part(database_url: str) -> None:

@@ -20,6 +20,7 @@ from services.access import Actor, Role
 from services.credits import add_credits, set_credits_enabled
 from services.send_statement import Send
 from services.settings import load_settings
+from services.usage_day import verify_usage
 from services.verification import verify_credits
 
 CONFIRMATION = "I'm opting you out of texts immediately. Have a great day."
@@ -39,6 +40,7 @@ TABLES = (
     "credit_entry",
     "credit_exhaustion",
     "credit_switch",
+    "usage_day",
 )
 
 T = TypeVar("T")
@@ -258,6 +260,7 @@ async def books(database: Database, team_id: int, *, everybodys: bool = True) ->
     if everybodys:
         async with database.sessions() as session:
             assert (await verify_credits(session)).drifts == []
+            assert await verify_usage(session) == []
     [row] = await rows(database, _FIGURES, team=team_id)
     return Books(*row)
 
@@ -313,7 +316,7 @@ entry as (
   from team join credit_entry e using (team_id)
 ),
 sent as (
-  select m.*, team_id from team
+  select m.*, team_id, c.id as campaign_id from team
   join all_campaign c on c.organization_id = team_id
   join campaign_contact cc on cc.campaign_id = c.id
   join message m on m.campaign_contact_id = cc.id
@@ -361,6 +364,25 @@ select 'a text does not remember what was settled or given back', o.message_id
 from team join outbound_text o using (team_id) left join entry using (message_id)
 group by o.message_id having settled <> coalesce(sum(amount) filter (where kind = 'SETTLEMENT'), 0)
   or bool_or(coalesce(kind = 'GIVE_BACK', false)) <> given_back
+union all
+select 'usage is not what the texts of this campaign come to', campaign_id
+from (
+  select team_id, campaign_id, count(*) as texts, sum(num_segments) as segments,
+    count(*) filter (where num_media > 0) as media_texts,
+    count(*) filter (where send_status in ('ERROR', 'NOT_ATTEMPTED')) as failed
+  from sent group by team_id, campaign_id
+) as texted
+full join (
+  select u.team_id, campaign_id, sum(texts) as texts, sum(segments) as segments,
+    sum(media_texts) as media_texts, sum(failed) as failed, sum(credits_used) as credits_used
+  from team join usage_day u using (team_id) group by u.team_id, campaign_id
+) as used using (team_id, campaign_id)
+left join (
+  select sent.team_id, campaign_id, -sum(amount) as credits
+  from sent join entry on entry.message_id = sent.id group by sent.team_id, campaign_id
+) as spent using (team_id, campaign_id)
+where (texted.texts, texted.segments, texted.media_texts, texted.failed, coalesce(credits, 0))
+  is distinct from (used.texts, used.segments, used.media_texts, used.failed, used.credits_used)
 union all
 select 'a text was accepted beyond the balance', entry.id
 from entry join sent on sent.id = entry.message_id
