@@ -8,6 +8,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, fal
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, created_at, updated_at
+from models.messaging_services import MessagingService
 
 
 class Campaign(Base):
@@ -47,7 +48,9 @@ class Campaign(Base):
     autosend_status: Mapped[str | None] = mapped_column(server_default="unstarted")
     autosend_user_id: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
     is_template: Mapped[bool] = mapped_column(server_default=false())
-    messaging_service_sid: Mapped[str | None]
+    messaging_service_sid: Mapped[str | None] = mapped_column(
+        ForeignKey(MessagingService.messaging_service_sid)
+    )
     autosend_limit: Mapped[int | None]
 
 

@@ -93,6 +93,14 @@ class MessageTooLong(Refused):
     sentence = "Message was longer than the limit"
 
 
+class ProviderUnsupported(Refused):
+    """Nobody here can send this contact a text: the team has no messaging service, or one at a
+    provider that only Spoke speaks to."""
+
+    code = "PROVIDER_UNSUPPORTED"
+    sentence = "Texts to this contact can't be sent: there is no messaging service for them here"
+
+
 class Conflict(Refused):
     code = "CONFLICT"
     sentence = "Somebody else is changing this right now. Please try again."

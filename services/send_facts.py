@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 from psycopg import AsyncConnection
 
-from services.settings import Settings
+from services import messaging_services
+from services.settings import DefaultService, Settings
 
 
 class Question(NamedTuple):
@@ -21,7 +22,8 @@ class ContactFacts(NamedTuple):
     """A contact that exists, in a campaign that can be texted.
 
     `assigned_user_id` is None while nobody has the contact; `role` is None for people outside the
-    team; `monthly_*` are None unless monthly limits are enabled and known.
+    team; `monthly_*` are None unless monthly limits are enabled and known. `service`: its
+    provider's name, None if there is none. `sticks`: the cell is to keep this messaging service.
     """
 
     contact_id: int
@@ -42,6 +44,9 @@ class ContactFacts(NamedTuple):
     credits_enabled: bool
     balance: int
     exhaustion_open: bool
+    service: str | None = DefaultService.FAKESERVICE
+    messaging_service_sid: str | None = None
+    sticks: bool = False
 
 
 class Facts(NamedTuple):
@@ -56,7 +61,11 @@ async def read_facts(
 ) -> list[Facts]:
     """The facts for each question, in the same order."""
     cursor = await connection.execute(
-        _statement(settings.optouts_share_all_orgs, settings.enable_monthly_org_message_limits),
+        _statement(
+            settings.optouts_share_all_orgs,
+            settings.enable_monthly_org_message_limits,
+            settings.default_service is not DefaultService.FAKESERVICE,
+        ),
         {
             "contact_ids": [q.contact_id for q in questions],
             "user_ids": [q.user_id for q in questions],
@@ -74,10 +83,16 @@ async def read_facts(
 
 
 @cache
-def _statement(share: bool, limits: bool) -> str:
-    """`share`: an opt-out counts for all teams; `limits`: teams have monthly limits. Not as
-    parameters, or PostgreSQL would hope for a better plan for their values, and plan each time."""
-    return _STATEMENT.format(share=str(share).lower(), limits=str(limits).lower())
+def _statement(share: bool, limits: bool, services: bool) -> str:
+    """`share`: an opt-out counts for all teams; `limits`: teams have monthly limits; `services`:
+    texts go out by messaging services. Not as parameters, or PostgreSQL would hope for a better
+    plan for their values, and plan each time."""
+    return _STATEMENT.format(
+        share=str(share).lower(),
+        limits=str(limits).lower(),
+        service_columns=f", {messaging_services.COLUMNS}" if services else "",
+        service_joins=messaging_services.JOINS if services else "",
+    )
 
 
 # As sub-queries, the arrays hide how long they are, for the same reason: planning takes a
@@ -106,6 +121,7 @@ select
     select true from credit_exhaustion e
     where e.team_id = campaign.organization_id and e.closed_at is null
   ) is not null
+  {service_columns}
 from unnest(
   (select %(contact_ids)s::int[]), (select %(user_ids)s::int[]), (select %(keys)s::text[])
 )
@@ -122,5 +138,6 @@ left join credit_account account on account.team_id = campaign.organization_id
 left join outbound_text remembered
   on remembered.user_id = question.user_id
   and remembered.idempotency_key = question.idempotency_key
+{service_joins}
 order by arrival
 """

@@ -28,7 +28,7 @@ class Send:
     """One text to write. `contact_assignment_id`: the contact's assignment as the caller saw it.
 
     `forced` (opt-out confirmations): accepted at any balance, and to an opted-out contact.
-    `service`: the provider's name, and which account at it.
+    `service`: the provider's name, and which account at it. `sticks`: the cell keeps that account.
     """
 
     team_id: int
@@ -49,6 +49,7 @@ class Send:
     forced: bool = False
     service: str = "fakeservice"
     messaging_service_sid: str | None = None
+    sticks: bool = False
 
 
 KEY_INDEX = "outbound_text_key"
@@ -85,7 +86,8 @@ async def write_sends(
     async with connection.cursor(row_factory=class_row(Written)) as cursor:
         sent = orjson.dumps([_row(s) for s in sends]).decode()
         parameters = {"sends": sent, "lock_timeout": f"{round(lock_seconds * 1000)}ms"}
-        await cursor.execute(_STATEMENT, parameters, prepare=True)
+        statement = _STICKING if any(send.sticks for send in sends) else _STATEMENT
+        await cursor.execute(statement, parameters, prepare=True)
         written = await cursor.fetchall()
     assert len(written) == len(sends)
     return written
@@ -95,20 +97,29 @@ def _row(send: Send) -> dict[str, Any]:
     return {name: getattr(send, name) for name in Send.__slots__}
 
 
-_STATEMENT = f"""
+_STICK = """
+stuck as (
+  insert into messaging_service_stick (cell, organization_id, messaging_service_sid)
+  select contact_number, team_id, messaging_service_sid
+  from accepted where sticks order by team_id, contact_number
+  on conflict (cell, organization_id) do nothing
+),
+"""
+
+_WITH_OR_WITHOUT_STICK = """
 with send as materialized (
   select * from rows from (json_to_recordset(%(sends)s::json) as (
     team_id int, contact_id int, contact_assignment_id int, assignment_id int, user_id int,
     contact_number text, text text, cost int, segments smallint, media smallint,
     send_before timestamptz, version_hash text, campaign_variable_ids int[],
     idempotency_key text, fingerprint text, forced boolean,
-    service text, messaging_service_sid text
+    service text, messaging_service_sid text, sticks boolean
   )) with ordinality as send (
     team_id, contact_id, contact_assignment_id, assignment_id, user_id,
     contact_number, text, cost, segments, media,
     send_before, version_hash, campaign_variable_ids,
     idempotency_key, fingerprint, forced,
-    service, messaging_service_sid, arrival
+    service, messaging_service_sid, sticks, arrival
   )
 ),
 account as materialized (
@@ -169,6 +180,7 @@ queued as (
     idempotency_key, decode(fingerprint, 'hex')
   from accepted order by arrival
 ),
+{stick}
 entered as (
   insert into credit_entry (team_id, kind, amount, balance_after, message_id, actor_id)
   select team_id, 'SEND', -cost, balance_after, message_id, user_id
@@ -190,7 +202,7 @@ usage_change as (
     0 as failed, coalesce(sum(cost) filter (where metered), 0) as credits_used
   from accepted group by team_id, campaign_id
 ),
-used as ({ADD_USAGE}),
+used as ({add_usage}),
 answer as materialized (
   select s.arrival, s.team_id, s.cost, accepted.message_id, coalesce(a.enabled, false) as metered,
     coalesce(a.balance - coalesce(spent.credits, 0), 0) as remaining,
@@ -217,3 +229,6 @@ opened as (
 )
 select outcome, message_id, remaining from answer order by arrival
 """
+
+_STATEMENT = _WITH_OR_WITHOUT_STICK.format(stick="", add_usage=ADD_USAGE)
+_STICKING = _WITH_OR_WITHOUT_STICK.format(stick=_STICK, add_usage=ADD_USAGE)

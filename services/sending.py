@@ -25,8 +25,10 @@ from services.errors import (
     MonthlyLimitExceeded,
     NotFound,
     OutsideTextingHours,
+    ProviderUnsupported,
     SenderSuspended,
 )
+from services.messaging_services import SPOKEN
 from services.segments import Cost, as_sent, cost_of
 from services.send_facts import ContactFacts, Question
 from services.send_statement import Outcome, Send
@@ -129,6 +131,8 @@ async def _permitted(
         raise ContactOptedOut
     now = clock.now()
     require_sendable_now(contact, draft, settings, now)
+    if contact.service not in SPOKEN:
+        raise ProviderUnsupported
     if contact.credits_enabled and contact.exhaustion_open and contact.balance < cost.credits:
         # A crowd in front of an empty account is turned away without a lock or a write.
         raise insufficient_credits(contact, contact.balance, cost, actor, settings)
@@ -148,6 +152,9 @@ async def _permitted(
         campaign_variable_ids=draft.campaign_variable_ids,
         idempotency_key=draft.idempotency_key,
         fingerprint=draft.fingerprint if draft.idempotency_key else None,
+        service=contact.service,
+        messaging_service_sid=contact.messaging_service_sid,
+        sticks=contact.sticks,
     )
 
 

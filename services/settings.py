@@ -30,6 +30,13 @@ class CreditsVisibleTo(StrEnum):
     ADMIN = "ADMIN"
 
 
+class DefaultService(StrEnum):
+    """Through whom texts go out, by Spoke's names."""
+
+    FAKESERVICE = "fakeservice"
+    TWILIO = "twilio"
+
+
 class LogLevel(StrEnum):
     DEBUG = "DEBUG"
     INFO = "INFO"
@@ -115,6 +122,17 @@ class Settings(BaseSettings):
     enable_monthly_org_message_limits: bool = Field(
         False, description="Refuse first texts of a team beyond its monthly_message_limit."
     )
+    default_service: DefaultService = Field(
+        DefaultService.FAKESERVICE,
+        description="fakeservice: texts are not sent out, only said to be. twilio: by the team's "
+        "messaging services at Twilio. The same as Spoke's.",
+    )
+    twilio_host: str = Field(
+        "https://api.twilio.com", pattern=r"^https?://[^\s/]+$", description="Twilio's address."
+    )
+    twilio_texts_per_second: float = Field(
+        100, gt=0, le=10_000, description="Most texts that one worker hands to Twilio in a second."
+    )
     fakeservice_failures: float = Field(
         0,
         ge=0,
@@ -159,6 +177,18 @@ class Settings(BaseSettings):
             raise ValueError("SESSION_SECRET must be set when DATABASE_URL is")
         return self
 
+    @model_validator(mode="after")
+    def _address_for_twilio(self) -> Self:
+        """The links by which Twilio reports are secrets: http is for a Twilio on this machine."""
+        is_near = _is_loopback(self.twilio_host) and _is_loopback(self.address)
+        is_safe = self.base_url.startswith("https://") or is_near
+        if self.default_service is DefaultService.TWILIO and not is_safe:
+            raise ValueError(
+                "BASE_URL must be an https address when DEFAULT_SERVICE is twilio: Twilio reports "
+                "there what became of texts"
+            )
+        return self
+
     @property
     def address(self) -> str:
         return self.base_url or f"http://{self.host}:{self.port}"
@@ -166,6 +196,10 @@ class Settings(BaseSettings):
     @property
     def secure_cookies(self) -> bool:
         return urlsplit(self.address).scheme == "https"
+
+
+def _is_loopback(address: str) -> bool:
+    return urlsplit(address).hostname in ("localhost", "127.0.0.1", "::1")
 
 
 def load_settings(**overrides: object) -> Settings:

@@ -15,6 +15,7 @@ from models import (
     contacts,
     credits,
     messages,
+    messaging_services,
     migrations,
     notices,
     organizations,
@@ -30,7 +31,17 @@ from services.send_statement import write_sends
 from services.usage_day import verify_usage
 from tests.world import make_send, make_team, rows
 
-MODEL_MODULES = (campaigns, contacts, credits, messages, notices, organizations, usage, users)
+MODEL_MODULES = (
+    campaigns,
+    contacts,
+    credits,
+    messages,
+    messaging_services,
+    notices,
+    organizations,
+    usage,
+    users,
+)
 OURS = {
     "api_token",
     "credit_account",
