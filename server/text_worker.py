@@ -45,6 +45,7 @@ from services.providers import (
 )
 from services.settings import Settings
 from services.shared_reads import SharedReads
+from services.twilio import open_twilio
 
 log = structlog.get_logger("text_worker")
 
@@ -91,8 +92,8 @@ class TextWorker:
         self._recording: set[asyncio.Task[None]] = set()
 
     @asynccontextmanager
-    async def running(self, settings: Settings) -> AsyncIterator[None]:
-        async with open_providers(settings, self._report) as self._providers:
+    async def running(self, settings: Settings, secret: str) -> AsyncIterator[None]:
+        async with open_providers(settings, secret, self._report) as self._providers:
             self._limiters = _limiters(self._providers)
             sending = asyncio.create_task(self._send_texts())
             try:
@@ -298,21 +299,22 @@ def _limiters(providers: Mapping[str, Provider]) -> dict[str, AsyncLimiter]:
 
 @asynccontextmanager
 async def text_worker(
-    pool: AsyncConnectionPool[AsyncConnection], settings: Settings, pace: TextPace
+    pool: AsyncConnectionPool[AsyncConnection], settings: Settings, secret: str, pace: TextPace
 ) -> AsyncIterator[TextWorker]:
     """At the end it takes no more texts, and waits for those in hand, but not for long."""
     worker = TextWorker(pool, pace)
-    async with worker.running(settings):
+    async with worker.running(settings, secret):
         yield worker
 
 
 @asynccontextmanager
 async def open_providers(
-    settings: Settings, report: Callable[[Report], None]
+    settings: Settings, secret: str, report: Callable[[Report], None]
 ) -> AsyncIterator[Mapping[str, Provider]]:
     """By the name that a message has as its service. `report` is told what they say later."""
     fakeservice = FakeService(settings, report)
-    try:
-        yield {"fakeservice": fakeservice}
-    finally:
-        fakeservice.close()
+    async with open_twilio(settings, secret) as twilio:
+        try:
+            yield {"fakeservice": fakeservice, "twilio": twilio}
+        finally:
+            fakeservice.close()

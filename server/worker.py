@@ -98,7 +98,7 @@ async def run_worker(
             prepares=settings.database_prepare,
         ) as database,
         _Worker(database, settings, pace).opened() as worker,
-        text_worker(database.pool, settings, pace.texts) as texts,
+        text_worker(database.pool, settings, secret, pace.texts) as texts,
         asyncio.TaskGroup() as loops,
     ):
         log.info("worker_started")

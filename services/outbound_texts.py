@@ -180,9 +180,11 @@ async def _fence_of_unknown(connection: AsyncConnection, message_id: int) -> int
 
 _SHOWN = """
 select c.message_id, c.fence, c.handed_at, m.contact_number as cell, m.text, m.send_before,
-  m.service as provider, null as service_sid, null as account_sid, null as encrypted_auth_token
+  m.service as provider, s.messaging_service_sid as service_sid, s.account_sid,
+  s.encrypted_auth_token
 from claimed c
 left join message m on m.id = c.message_id
+left join messaging_service s on s.messaging_service_sid = c.messaging_service_sid
 order by c.message_id
 """
 

@@ -135,6 +135,10 @@ def media_url(text: str) -> str | None:
     return found[1] if found else None
 
 
+def without_media(text: str) -> str:
+    return _MEDIA.sub("", text, count=1)
+
+
 def cost_of(text: str, *, mms_credits: int) -> Cost:
     """What sending `text`, already as it will go out, uses up.
 

@@ -1,0 +1,64 @@
+"""Who may tell us what became of a text: ours is the address, Twilio's the request.
+
+The address that a report comes to carries the text's id, signed with the session secret. Requests
+are signed by Twilio with the token of the account.
+Source: Twilio's documentation of webhook security and of connection overrides.
+"""
+
+import base64
+import hashlib
+import hmac
+from collections.abc import Iterable, Iterator
+from urllib.parse import quote, urlsplit
+
+from itsdangerous import BadSignature, Signer
+
+REPORTS = "/twilio-message-report"
+INBOUND = "/twilio"
+OVERRIDES = "rc=5&rp=ct,rt,5xx"
+"""Twilio tries a report again that we couldn't take: five times, within 15 seconds."""
+
+Form = Iterable[tuple[str, str]]
+
+
+def report_address(address: str, secret: str, message_id: int) -> str:
+    """`address`: of this server."""
+    signed = quote(_signer(secret).sign(str(message_id)).decode())
+    return f"{address}{REPORTS}?message={signed}#{OVERRIDES}"
+
+
+def verified_message_id(signed: str, secret: str) -> int | None:
+    """Of the parameter `message` of a report's address, if the signature is ours."""
+    try:
+        return int(_signer(secret).unsign(signed.encode()))
+    except (BadSignature, ValueError):
+        return None
+
+
+def _signer(secret: str) -> Signer:
+    return Signer(
+        secret, salt="twilio-message-report", key_derivation="hmac", digest_method=hashlib.sha256
+    )
+
+
+def is_from_twilio(signature: str, url: str, form: Form, token: str) -> bool:
+    """`url`: as Twilio called it; `form`: its fields, as they came."""
+    return any(
+        hmac.compare_digest(signature.encode(), _signature(asked, form, token))
+        for asked in _as_signed(url)
+    )
+
+
+def _as_signed(url: str) -> Iterator[str]:
+    """Twilio names the port of an address or doesn't, and so with our wishes in its fragment."""
+    parts = urlsplit(url)
+    port = parts.port or {"https": 443, "http": 80}[parts.scheme]
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    for authority in (host, f"{host}:{port}"):
+        plain = parts._replace(netloc=str(authority), fragment="").geturl()
+        yield from (plain, f"{plain}#{OVERRIDES}")
+
+
+def _signature(url: str, form: Form, token: str) -> bytes:
+    signed = url + "".join(name + value for name, value in sorted(set(form)))
+    return base64.b64encode(hmac.digest(token.encode(), signed.encode(), "sha1"))

@@ -1,0 +1,81 @@
+"""What Twilio says of texts, in our words."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from services.providers import DeliveryStatus, Report
+
+# `failed` is Twilio's own refusal, or a text that never left its queue; where a carrier has taken a
+# text, its end is `undelivered`. Everything else that is not the end means that Twilio has it.
+_STATUSES = {
+    "delivered": DeliveryStatus.DELIVERED,
+    "read": DeliveryStatus.DELIVERED,
+    "undelivered": DeliveryStatus.UNDELIVERED,
+    "failed": DeliveryStatus.FAILED,
+    "canceled": DeliveryStatus.FAILED,
+}
+_KEPT = (
+    "sid",
+    "status",
+    "num_segments",
+    "error_code",
+    "error_message",
+    "from",
+    "messaging_service_sid",
+    "date_created",
+    "date_sent",
+)
+LONGEST_KEPT = 1000
+"""Characters of what is kept of an answer."""
+
+
+def report_of_resource(
+    resource: Mapping[str, Any], message_id: int, *, fence: int | None = None
+) -> Report:
+    """`resource`: a message as Twilio's API shows it."""
+    return Report(
+        message_id,
+        delivery_status(resource.get("status")),
+        str(resource["sid"]),
+        segments=segments(resource.get("num_segments")),
+        error_code=_code(resource.get("error_code")),
+        response={name: resource[name] for name in _KEPT if resource.get(name) is not None},
+        fence=fence,
+    )
+
+
+def report_of_callback(form: Mapping[str, str], message_id: int) -> Report:
+    return Report(
+        message_id,
+        delivery_status(form.get("MessageStatus") or form.get("SmsStatus")),
+        form.get("MessageSid") or form.get("SmsSid", ""),
+        segments=segments(form.get("NumSegments")),
+        error_code=_code(form.get("ErrorCode")),
+        response={name: value[:LONGEST_KEPT] for name, value in form.items()},
+    )
+
+
+def delivery_status(word: object) -> DeliveryStatus:
+    return _STATUSES.get(str(word), DeliveryStatus.SENT)
+
+
+def segments(count: object) -> int | None:
+    """ "0" until Twilio knows from which number it sends the text."""
+    number = str(count)
+    return int(number) or None if re.fullmatch(r"[0-9]{1,4}", number) else None
+
+
+def _code(code: object) -> str | None:
+    return str(code)[:20] if code else None
+
+
+def is_same_body(ours: str, theirs: str) -> bool:
+    """Whether Twilio's body may be ours: it may have put plainer characters into it, trimmed it, or
+    have been told to forget it."""
+    plain = _plain(theirs)
+    return not theirs or plain == _plain(ours)
+
+
+def _plain(body: str) -> str:
+    return re.sub(r"[^0-9a-z]", "", body.lower())
