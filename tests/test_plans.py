@@ -12,7 +12,7 @@ from services.send_statement import write_sends
 from services.send_writer import SendWriter
 from services.sending import make_draft, send_message
 from services.sessions import actors_of_sessions, start_session
-from services.settings import Settings
+from services.settings import Settings, load_settings
 from tests.world import Team, make_send, make_team, rows, value, with_settings
 
 OTHERS = 4000
@@ -71,6 +71,15 @@ _ENTRIES = """
 insert into credit_entry (team_id, kind, amount, balance_after, message_id)
 select team_id, 'SEND', -1, 0, message_id from outbound_text
 """
+_SERVICES = """
+with numbered as (select id, row_number() over (order by id) as n from organization),
+made as (
+  insert into messaging_service (messaging_service_sid, organization_id, service_type)
+  select 'MG' || n, id, 'twilio' from numbered returning *
+)
+insert into messaging_service_stick (cell, organization_id, messaging_service_sid)
+select '+1303555' || to_char(n, 'FM0000'), id, 'MG' || n from numbered where n > 1
+"""
 _SESSIONS = """
 insert into user_session (sid, sess, expire)
 select 'sid-' || id, json_build_object('passport', json_build_object('user', id)),
@@ -83,23 +92,31 @@ where relname not like 'procrastinate%' and relname <> 'spoke_credits_version' o
 """
 
 
+@pytest.fixture
+def settings(request: pytest.FixtureRequest) -> Settings:
+    return load_settings(default_service=request.param, base_url="https://spoke.example")
+
+
 async def scans(database: Database) -> dict[str, int]:
     """How often each table was looked through."""
     await rows(database, "select pg_stat_force_next_flush()")
     return {row.relname: row.seq_scan for row in await rows(database, _LOOKED_THROUGH)}
 
 
+@pytest.mark.parametrize("settings", ["fakeservice", "twilio"], indirect=True)
 async def test_a_send_looks_through_no_table(database_url: str, settings: Settings) -> None:
     url = with_settings(database_url, "plan_cache_mode=force_generic_plan")  # as after five runs
     async with open_database(url, send_pool_size=1) as database:
         team = await make_team(database, contacts=OTHERS, credits=100)
-        for statement in (_CROWD, _MESSAGES, _SESSIONS):
+        for statement in (_CROWD, _MESSAGES, _SERVICES, _SESSIONS):
             await rows(database, statement, others=OTHERS)
         await rows(database, "vacuum analyze")
         sid = await start_session(database.pool, team.texter.user_id, secure=False)
         before = await scans(database)
-        for position in range(3):
-            await send_and_show(database, settings, sid, team, position)
+        for number in range(3):
+            messages = 2 + (number == 2)  # the last is a second one, from a service that sticks
+            position = min(number, 1)
+            await send_and_show(database, settings, sid, team, position, messages=messages)
         assert await scans(database) == before
         left = "select balance from credit_account where team_id = %(team)s"
         assert await value(database, left, team=team.id) == 97
@@ -113,7 +130,7 @@ async def test_handing_over_and_settling_look_through_no_table(
     url = with_settings(database_url, "plan_cache_mode=force_generic_plan")
     async with open_database(url, send_pool_size=1) as database:
         team = await make_team(database, contacts=OTHERS, credits=100)
-        for statement in (_CROWD, _MESSAGES):
+        for statement in (_CROWD, _MESSAGES, _SERVICES):
             await rows(database, statement, others=OTHERS)
         await rows(
             database,
@@ -148,13 +165,13 @@ async def send_and_show(
     team: Team,
     position: int,
     *,
-    messages: int = 2,
+    messages: int,
 ) -> None:
     """Everything that a request to send asks of the database."""
     async with database.pool.connection() as connection:
         [actor] = await actors_of_sessions(connection, [sid])
     assert actor is not None
-    contact_id, key = team.contact_ids[position], f"key {position}"
+    contact_id, key = team.contact_ids[position], f"key {position} {messages}"
     draft = make_draft(
         actor, contact_id=contact_id, text="Hello!", assignment_id=team.assignment_id, key=key
     )
@@ -164,9 +181,11 @@ async def send_and_show(
     assert len(await conversations.messages.ask(contact_id)) == messages
 
 
+@pytest.mark.parametrize("settings", ["fakeservice", "twilio"], indirect=True)
 async def test_sends_are_planned_once(database_url: str, settings: Settings) -> None:
     async with open_database(database_url, send_pool_size=1) as database:
         team = await make_team(database, contacts=12, credits=100)
+        await rows(database, _SERVICES)
         sid = await start_session(database.pool, team.texter.user_id, secure=False)
         for position in range(12):
             await send_and_show(database, settings, sid, team, position, messages=1)
