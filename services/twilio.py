@@ -79,7 +79,10 @@ class Twilio:
         try:
             account = self._account(text.service)
             async with self._client.post(
-                f"{account.url}/Messages.json", data=self._form(text), headers=account.headers
+                f"{account.url}/Messages.json",
+                data=self._form(text),
+                headers=account.headers,
+                allow_redirects=False,
             ) as response:
                 answer = await response.read()
         except _NoAccess as error:
@@ -134,7 +137,9 @@ class Twilio:
 
     async def _got(self, url: str, account: _Account) -> dict[str, Any]:
         try:
-            async with self._client.get(url, headers=account.headers) as response:
+            async with self._client.get(
+                url, headers=account.headers, allow_redirects=False
+            ) as response:
                 answer = await response.read()
         except (ClientError, TimeoutError) as error:
             raise LookUpFailed(_named(error)) from error

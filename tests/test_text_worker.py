@@ -25,6 +25,7 @@ from services.outbound_texts import (
 )
 from services.send_statement import write_sends
 from services.settings import Settings, load_settings
+from tests.conftest import SECRET
 from tests.world import Team, books, make_send, make_team, rows, value
 
 QUICK = TextPace(look=0.05, after_trouble=0.05, find_abandoned=0.05, look_up=0.05)
@@ -65,7 +66,7 @@ async def test_texts_become_sent_and_a_moment_later_delivered(
 ) -> None:
     team = await make_team(database, contacts=25, credits=25)
     await accept(database, team, *range(25))
-    async with text_worker(database.pool, settings, QUICK):
+    async with text_worker(database.pool, settings, SECRET, QUICK):
         await until(database, COUNT, 25, status="SENT")
         await until(database, COUNT, 25, status="DELIVERED")
     found = await rows(database, "select id, service_id, num_segments from message")
@@ -80,7 +81,7 @@ async def test_deliveries_under_way_are_recorded_before_the_worker_ends(
 ) -> None:
     team = await make_team(database, credits=1)
     await accept(database, team, 0)
-    async with text_worker(database.pool, settings, QUICK):
+    async with text_worker(database.pool, settings, SECRET, QUICK):
         await until(database, COUNT, 1, status="SENT")
     assert await value(database, COUNT, status="DELIVERED") == 1
 
@@ -88,7 +89,7 @@ async def test_deliveries_under_way_are_recorded_before_the_worker_ends(
 async def test_refused_texts_give_their_credits_back(database: Database) -> None:
     team = await make_team(database, contacts=10, credits=30)
     await accept(database, team, *range(10), cost=3)
-    async with text_worker(database.pool, load_settings(fakeservice_failures=1), QUICK):
+    async with text_worker(database.pool, load_settings(fakeservice_failures=1), SECRET, QUICK):
         await until(database, COUNT, 10, status="ERROR")
     assert (await books(database, team.id)).balance == 30
     assert await value(database, "select error_codes from message limit 1") == ["30008"]
@@ -100,7 +101,7 @@ async def test_a_text_that_is_too_late_is_not_sent_and_gives_its_credits_back(
     team = await make_team(database, contacts=2, credits=5)
     await accept(database, team, 0, send_before=datetime.now(UTC) - timedelta(seconds=1))
     await accept(database, team, 1)
-    async with text_worker(database.pool, settings, QUICK):
+    async with text_worker(database.pool, settings, SECRET, QUICK):
         await until(database, COUNT, 1, status="NOT_ATTEMPTED")
         await until(database, COUNT, 1, status="DELIVERED")
     assert (await books(database, team.id)).balance == 4
@@ -112,7 +113,7 @@ async def test_the_credits_of_a_text_that_was_deleted_come_back(
     team = await make_team(database, credits=5)
     await accept(database, team, 0)
     await rows(database, "delete from message")
-    async with text_worker(database.pool, settings, QUICK):
+    async with text_worker(database.pool, settings, SECRET, QUICK):
         await until(database, "select balance from credit_account", 5)
     assert await value(database, STATES) == ["DONE"]
 
@@ -137,7 +138,7 @@ async def test_a_long_conversation_goes_out_quickly_and_in_order(
     team = await make_team(database)
     ids = await accept(database, team, *[0] * 30)
     started = time.monotonic()
-    async with text_worker(database.pool, settings, TextPace(look=10)) as worker:
+    async with text_worker(database.pool, settings, SECRET, TextPace(look=10)) as worker:
         worker.wake()
         await until(database, "select count(*) from outbound_text where state = 'DONE'", 30)
     assert time.monotonic() - started < 5
@@ -226,7 +227,7 @@ async def test_what_a_provider_never_got_is_sent_after_the_look_up(
     await accept(database, team, 0)
     await claim(database, lease=NOW)
     pace = TextPace(look=0.05, find_abandoned=0.05, look_up=0.05, look_up_after=NOW)
-    async with text_worker(database.pool, settings, pace) as worker:
+    async with text_worker(database.pool, settings, SECRET, pace) as worker:
         await worker.find_abandoned()
         assert await value(database, STATES) == ["UNKNOWN"]
         await worker.look_up()
@@ -241,7 +242,7 @@ async def test_what_a_provider_never_got_is_given_back_when_it_is_too_late(
     await accept(database, team, 0)
     await claim(database, lease=NOW)
     await rows(database, "update message set send_before = now()")
-    async with text_worker(database.pool, settings, TextPace(look_up_after=NOW)) as worker:
+    async with text_worker(database.pool, settings, SECRET, TextPace(look_up_after=NOW)) as worker:
         await worker.find_abandoned()
         await worker.look_up()
     assert await value(database, COUNT, status="NOT_ATTEMPTED") == 1
@@ -253,7 +254,7 @@ async def test_a_text_for_a_provider_that_is_not_there_stays_queued(
 ) -> None:
     team = await make_team(database)
     await accept(database, team, 0, service="pigeons")
-    async with text_worker(database.pool, settings, QUICK):
+    async with text_worker(database.pool, settings, SECRET, QUICK):
         await until(database, "select fence from outbound_text", 1)
         await until(database, STATES, ["QUEUED"])
     assert await value(database, "select due_at > now() from outbound_text")
@@ -264,7 +265,7 @@ async def test_an_idle_worker_hears_of_a_text_within_50_milliseconds(
 ) -> None:
     team = await make_team(database, contacts=20)
     bell = Bell(database.pool)
-    async with text_worker(database.pool, settings, TextPace(look=60)) as worker:
+    async with text_worker(database.pool, settings, SECRET, TextPace(look=60)) as worker:
         listening = asyncio.create_task(worker.listen(database_url))
         await asyncio.sleep(0.3)
         for position in range(20):
@@ -317,11 +318,11 @@ async def test_a_worker_that_is_stopped_at_once_leaves_nothing_in_hand(
     team = await make_team(database, contacts=2 * MOST_IN_HAND)
     await accept(database, team, *range(2 * MOST_IN_HAND))
     for pause in (0, 0.001, 0.003, 0.01, 0.02):
-        async with text_worker(database.pool, settings, QUICK):
+        async with text_worker(database.pool, settings, SECRET, QUICK):
             await asyncio.sleep(pause)
         states = set(await value(database, STATES))
         assert states <= {"QUEUED", "DONE"}
-    async with text_worker(database.pool, settings, QUICK):
+    async with text_worker(database.pool, settings, SECRET, QUICK):
         await until(database, COUNT, 2 * MOST_IN_HAND, status="DELIVERED")
     assert await value(database, "select max(fence) from outbound_text") == 1
 
@@ -341,7 +342,7 @@ async def test_a_database_that_goes_away_is_waited_for(
         lease=timedelta(seconds=2),
         hand_over=0.5,
     )
-    async with text_worker(database.pool, settings, pace) as worker:
+    async with text_worker(database.pool, settings, SECRET, pace) as worker:
         for _ in range(5):
             await asyncio.sleep(0.05)
             with suppress(OperationalError):

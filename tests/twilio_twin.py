@@ -305,7 +305,7 @@ class TwilioTwin:
         token = self.accounts[form["AccountSid"]]
         deadline = time.monotonic() + 15
         for attempt in range(int(wishes.get("rc", 1)) + 1):
-            await asyncio.sleep(0.2 * attempt)
+            await asyncio.sleep(0.1 * attempt)
             answer = await self._post(url, form, twilio_signature(url, form, token))
             self.callbacks.append(Callback(form["MessageSid"], form["MessageStatus"], answer))
             reason = {0: "ct", 4: "4xx", 5: "5xx"}.get(answer // 100)

@@ -5,6 +5,8 @@ every balance has its ledger.
 """
 
 import asyncio
+import hashlib
+import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import asynccontextmanager
@@ -13,6 +15,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 from urllib.parse import quote
 
+from cryptography.hazmat.primitives.ciphers import Cipher
+from cryptography.hazmat.primitives.ciphers.algorithms import AES256
+from cryptography.hazmat.primitives.ciphers.modes import CBC
+from cryptography.hazmat.primitives.padding import PKCS7
 from psycopg.rows import namedtuple_row
 
 from models.database import Database
@@ -173,6 +179,40 @@ async def add(database: Database, team: Team, amount: int, *, key: str | None = 
 async def switch(database: Database, team: Team, *, enabled: bool) -> None:
     async with database.sessions() as session, session.begin():
         await set_credits_enabled(session, team.superadmin, team_id=team.id, enabled=enabled)
+
+
+def encrypted(token: str, secret: str) -> str:
+    """An auth token as Spoke stores it."""
+    vector = os.urandom(16)
+    cipher = Cipher(AES256(hashlib.sha256(secret.encode()).digest()), CBC(vector)).encryptor()
+    padder = PKCS7(128).padder()
+    padded = padder.update(token.encode()) + padder.finalize()
+    return f"{vector.hex()}:{(cipher.update(padded) + cipher.finalize()).hex()}"
+
+
+async def add_messaging_service(
+    database: Database,
+    team_id: int,
+    sid: str,
+    secret: str,
+    *,
+    account: tuple[str, str],
+    kind: str = "twilio",
+    active: bool = True,
+) -> None:
+    """`secret`: of the session, with which the token is encrypted; `account`: sid and token."""
+    await rows(
+        database,
+        "insert into messaging_service (messaging_service_sid, organization_id, account_sid,"
+        " encrypted_auth_token, service_type, active) values (%(sid)s, %(team)s, %(account)s,"
+        " %(token)s, %(kind)s, %(active)s)",
+        sid=sid,
+        team=team_id,
+        account=account[0],
+        token=encrypted(account[1], secret),
+        kind=kind,
+        active=active,
+    )
 
 
 def of_cost(credits: int) -> str:
