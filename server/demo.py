@@ -18,6 +18,7 @@ from models.database import driver_connection
 from models.messages import Message, OutboundText
 from models.notices import CreditNotice
 from models.organizations import Organization
+from models.scripts import InteractionStep
 from models.users import Membership, User
 from services import clock
 from services.access import Actor, Role
@@ -41,7 +42,7 @@ PEOPLE = {
 }
 EMAILS = [f"{name}@example.org" for name in PEOPLE]
 
-SHORT_TEXT = "Hi {name}, will you join us on Saturday?"
+SHORT_TEXT = "Hi {firstName}, will you join us on Saturday?"
 LONG_TEXT = SHORT_TEXT + " We meet at the library at ten, and there is something to do for all." * 4
 NAMES = ("Ana", "Ben", "Chloe", "David", "Elena", "Farid", "Grace", "Hugo", "Ines", "Jamal")
 
@@ -141,7 +142,7 @@ async def _make_team(
 async def _make_campaign(
     session: AsyncSession, number: int, team: DemoTeam, organization: Organization, texter: User
 ) -> tuple[Assignment, list[CampaignContact]]:
-    """A started campaign, textable around the clock, all of it one texter's."""
+    """A started campaign with a script, textable around the clock, all of it one texter's."""
     campaign = Campaign(
         organization_id=organization.id,
         title=f"{team.name}: Saturday",
@@ -155,6 +156,13 @@ async def _make_campaign(
     )
     session.add(campaign)
     await session.flush()
+    session.add(
+        InteractionStep(
+            campaign_id=campaign.id,
+            question="Will you come?",
+            script_options=[team.body, f"{{texterFirstName}} here. {team.body}"],
+        )
+    )
     assignment = Assignment(user_id=texter.id, campaign_id=campaign.id, max_contacts=team.contacts)
     session.add(assignment)
     await session.flush()
@@ -186,7 +194,7 @@ async def _send(
     """By the one send statement; then as if a provider had delivered and reported them."""
     sends = []
     for contact in contacts:
-        body = team.body.format(name=contact.first_name)
+        body = team.body.replace("{firstName}", contact.first_name)
         cost = cost_of(body, mms_credits=settings.mms_credits)
         sends.append(
             Send(

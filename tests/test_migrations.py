@@ -19,6 +19,7 @@ from models import (
     migrations,
     notices,
     organizations,
+    scripts,
     usage,
     users,
 )
@@ -39,6 +40,7 @@ MODEL_MODULES = (
     messaging_services,
     notices,
     organizations,
+    scripts,
     usage,
     users,
 )
