@@ -1,11 +1,9 @@
 """Campaigns and assignments, and who may look at them."""
 
-from collections import defaultdict
 from collections.abc import Sequence
 
 import orjson
 from sqlalchemy import exists, select
-from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.campaigns import Assignment, Campaign
@@ -100,14 +98,16 @@ async def campaigns_with_unassigned_contacts(
 async def custom_fields_of_campaigns(
     session: AsyncSession, campaign_ids: Sequence[int]
 ) -> list[list[str]]:
-    """For each campaign the names of its contacts' custom fields: those of its first contact."""
-    rows = await session.execute(
-        select(CampaignContact.campaign_id, CampaignContact.custom_fields)
-        .where(CampaignContact.campaign_id.in_(campaign_ids))
-        .ext(distinct_on(CampaignContact.campaign_id))
-        .order_by(CampaignContact.campaign_id, CampaignContact.id)
+    """For each campaign the names of its contacts' custom fields: those of any of them, which is
+    not the same as looking through them all for the first."""
+    some_contact = (
+        select(CampaignContact.custom_fields)
+        .where(CampaignContact.campaign_id == Campaign.id)
+        .limit(1)
+        .scalar_subquery()
     )
-    found: dict[int, list[str]] = defaultdict(list)
-    for campaign_id, fields in rows:
-        found[campaign_id] = list(orjson.loads(fields))
-    return [found[campaign_id] for campaign_id in campaign_ids]
+    rows = await session.execute(
+        select(Campaign.id, some_contact).where(Campaign.id.in_(campaign_ids))
+    )
+    found = {campaign_id: list(orjson.loads(fields or "{}")) for campaign_id, fields in rows}
+    return [found.get(campaign_id, []) for campaign_id in campaign_ids]
