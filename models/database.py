@@ -25,8 +25,9 @@ KEPT_ALIVE: dict[str, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """`sessions`: units of work. `reads`: sessions that only read, each statement by itself, which
-    saves the round trips of a transaction. `pool`: autocommit connections for statements by hand.
+    """`sessions`: units of work. `reads`: sessions for reading, whose statements are each a unit of
+    work by itself, which saves the round trips of a transaction. `pool`: autocommit connections for
+    statements by hand.
     """
 
     sessions: async_sessionmaker[AsyncSession]

@@ -10,6 +10,7 @@ from resolvers.context import Info
 from resolvers.ids import spoke_id
 from schema.inputs import ContactsFilter
 from services import campaigns, contacts
+from services.preflight import Estimate, require_estimate_visible
 
 
 async def campaign(info: Info, id: str) -> Any:
@@ -36,6 +37,12 @@ def has_unassigned_contacts(root: strawberry.Parent[Campaign], info: Info) -> Aw
 
 def custom_fields(root: strawberry.Parent[Campaign], info: Info) -> Awaitable[list[str]]:
     return info.context.loaders.custom_fields.load(root.id)
+
+
+async def credit_estimate(root: strawberry.Parent[Campaign], info: Info) -> Estimate | None:
+    team = await info.context.loaders.teams.load(root.organization_id)
+    require_estimate_visible(info.context.actor, team)
+    return await info.context.loaders.estimates.load(root.id)
 
 
 def assignment_texter(root: strawberry.Parent[Assignment], info: Info) -> Awaitable[Any]:

@@ -1,4 +1,4 @@
-"""Credit purchases, and the estimate of what a campaign needs."""
+"""Credit purchases, and the estimates of what campaigns need."""
 
 from collections.abc import Awaitable
 from typing import Annotated, Any
@@ -8,10 +8,12 @@ from strawberry import argument
 
 from models.credits import CreditPurchase
 from resolvers.context import Info
-from resolvers.ids import credit_id, spoke_id
+from resolvers.ids import credit_id, optional_spoke_id, spoke_id
 from resolvers.teams import TeamId
 from services import credits, estimates
+from services.preflight import Estimate, require_estimate_visible
 from services.purchases import Purchase
+from services.teams import require_credits_visible
 
 Shown = CreditPurchase | Purchase
 """Just made or removed, or of a list."""
@@ -51,10 +53,16 @@ async def remove_credit_purchase(
         )
 
 
-def estimate_credits(
+async def estimate_credits(
     info: Info,
-    text: Annotated[str, argument(description="The text, as it would be sent.")],
-    recipients: Annotated[int, argument(description="To how many, 1 to 10,000,000.")],
+    text: Annotated[
+        str | None,
+        argument(description="The text, as it would be sent. Required, but for a campaign."),
+    ] = None,
+    recipients: Annotated[
+        int | None,
+        argument(description="To how many, 1 to 10,000,000. Required, but for a campaign."),
+    ] = None,
     replies_per_recipient: Annotated[
         float,
         argument(description="Answers that each recipient will need on average, 0 to 100."),
@@ -62,15 +70,36 @@ def estimate_credits(
     media: Annotated[
         bool, argument(description="Whether a picture goes with it, even if no link is in it yet.")
     ] = False,
+    campaign_id: Annotated[
+        strawberry.ID | None,
+        argument(
+            description="Which campaign's first texts, instead of a text and recipients. For its "
+            "team's SUPERVOLUNTEERs and above."
+        ),
+    ] = None,
 ) -> Any:
-    return estimates.estimate_credits(
-        info.context.settings,
-        info.context.actor,
-        text=text,
-        recipients=recipients,
-        replies_per_recipient=replies_per_recipient,
-        media=media,
-    )
+    async with info.context.read() as session:
+        return await estimates.estimate_credits(
+            session,
+            info.context.settings,
+            info.context.actor,
+            text=text,
+            recipients=recipients,
+            replies_per_recipient=replies_per_recipient,
+            media=media,
+            campaign_id=optional_spoke_id(campaign_id, "campaignId"),
+        )
+
+
+async def remaining(root: strawberry.Parent[Estimate], info: Info) -> int:
+    team = await info.context.loaders.teams.load(root.team_id)
+    visible = require_estimate_visible(info.context.actor, team)
+    return require_credits_visible(info.context.actor, visible, info.context.settings).remaining
+
+
+async def is_enough(root: strawberry.Parent[Estimate], info: Info) -> bool:
+    team = await info.context.loaders.teams.load(root.team_id)
+    return root.is_covered_by(require_estimate_visible(info.context.actor, team))
 
 
 def team(root: strawberry.Parent[Shown], info: Info) -> Awaitable[Any]:

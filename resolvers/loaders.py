@@ -25,6 +25,7 @@ from services.contacts import (
     opt_outs_of_contacts,
 )
 from services.errors import ServiceError, ServiceUnavailable
+from services.preflight import Estimate, estimates_of_campaigns
 from services.purchases import Purchase, Wanted, people_of, purchases_of_teams
 from services.rows import rows_by_id
 from services.settings import Settings
@@ -118,6 +119,11 @@ class Loaders:
     @cached_property
     def custom_fields(self) -> DataLoader[int, list[str]]:
         return self._loader(custom_fields_of_campaigns)
+
+    @cached_property
+    def estimates(self) -> DataLoader[int, Estimate | None]:
+        """Asks for newer ones where need be: each statement is a unit of work by itself."""
+        return self._loader(estimates_of_campaigns)
 
     @cached_property
     def assigned_contacts(self) -> DataLoader[ContactsWanted, list[CampaignContact]]:

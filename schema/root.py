@@ -37,7 +37,9 @@ class RootQuery:
         teams.list_teams, "All teams of the account. For superadmins. limit: at most 1000."
     )
     estimate_credits: CreditEstimate | None = field(
-        credits.estimate_credits, "What texting so many people will cost. For anybody signed in."
+        credits.estimate_credits,
+        "What texting so many people will cost, for anybody signed in; or a campaign's contacts, "
+        "for its team's SUPERVOLUNTEERs and above: null while that is counted for the first time.",
     )
 
 

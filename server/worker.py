@@ -3,7 +3,8 @@ by mail what happened to their team's credits.
 
 For the mail, three loops side by side: one turns what happened into notices, each with a job; one
 runs the jobs; one finds what a dead worker left behind. Every job is made in the transaction that
-wants it, so a QUEUED notice always has one. Any number of workers may run.
+wants it, so a QUEUED notice always has one. A fourth counts what campaigns will need, see
+estimate_worker.py. Any number of workers may run.
 """
 
 import asyncio
@@ -28,6 +29,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.database import Database, driver_connection, open_database
 from server.databases import listening_url
+from server.estimate_worker import make_estimates
 from server.text_worker import TextPace, text_worker
 from services import clock
 from services.mail import SECONDS_TO_ANSWER, compose, deliver
@@ -93,7 +95,7 @@ async def run_worker(
     async with (
         open_database(
             url,
-            pool_size=CONCURRENCY + 2,
+            pool_size=CONCURRENCY + 3,
             send_pool_size=CONNECTIONS,
             prepares=settings.database_prepare,
         ) as database,
@@ -110,6 +112,7 @@ async def run_worker(
         loops.create_task(_forever(worker.run_jobs, pace.look, pace))
         loops.create_task(_forever(worker.help_stranded, pace.find_stranded, pace))
         loops.create_task(_forever(worker.rebuild_usage, pace.rebuild_usage, pace))
+        loops.create_task(_forever(worker.make_estimates, pace.look, pace))
 
 
 async def _forever(work: Callable[[], Awaitable[None]], pause: float, pace: Pace) -> None:
@@ -173,6 +176,9 @@ class _Worker:
         """Counts the texts of Spoke's own workers."""
         async with self._database.sessions.begin() as session:
             await rebuild_usage(session, with_ours=False)
+
+    async def make_estimates(self) -> None:
+        await make_estimates(self._database, self._settings)
 
     async def _deliver(self, notice_id: int) -> None:
         """One attempt. Claimed and committed before anything leaves this machine."""

@@ -15,6 +15,7 @@ import pytest
 from graphql import GraphQLObjectType
 
 from schema.build import schema
+from server.estimate_worker import make_estimates
 from server.resources import Resources
 from services.settings import Settings, load_settings
 from tests.api import Answer, Api
@@ -92,6 +93,22 @@ FIGURES_VISIBLE_TO = {
     "OWNER":                            "login no    no     no      no    ok    no    ok",
     "ADMIN":                            "login no    no     no      ok    ok    no    ok",
 }
+
+# What campaign 1 of team 1 needs, once it was counted.
+NEEDS = (
+    #                                   nobody susp. texter superv. admin owner other superadmin
+                                        "login no    no     ok      ok    ok    no    ok"
+)
+NEEDS_FIELDS = (
+    "contacts",
+    "creditsNeeded",
+    "creditsNeededMargin",
+    "isSampled",
+    "computedAt",
+    "ageSeconds",
+    "isComputing",
+    "enough",
+)
 
 # Fields of the texter of team 1, as { assignment(id: "1") { texter { id FIELD } } } shows them.
 PRIVATE = (
@@ -220,6 +237,7 @@ def test_every_root_field_has_a_row() -> None:
 def test_every_field_of_teams_and_people_is_open_or_has_a_row() -> None:
     assert {field_name(s) for s in TEAM_FIELDS} == fields_of("Team") - OPEN_TEAM_FIELDS
     assert {field_name(s) for s in PRIVATE_FIELDS} == fields_of("User") - OPEN_USER_FIELDS
+    assert {*NEEDS_FIELDS, "remaining"} == fields_of("CampaignCreditEstimate")
 
 
 @pytest.mark.parametrize("name", ROOT_FIELDS)
@@ -264,6 +282,59 @@ async def test_owners_see_the_figures_of_their_own_team_alone(
     assert texted.codes == ["FORBIDDEN"]
     assert texted.data["team"] == {"name": "Student Climate Network", "purchasedCredits": None}
     assert (await api(OTHER, '{ team(id: "1") { purchasedCredits } }')).codes == ["FORBIDDEN"]
+
+
+@pytest.fixture
+async def counted(api: Api, resources: Resources, connection: Connection) -> None:
+    await api("superadmin", '{ campaign(id: "1") { creditEstimate { contacts } } }')
+    await make_estimates(resources.database, resources.settings)
+
+
+@pytest.mark.usefixtures("counted")
+async def test_what_a_campaign_needs_is_for_those_who_run_it(asker: Asker) -> None:
+    for name in NEEDS_FIELDS:
+        document = f'{{ campaign(id: "1") {{ id creditEstimate {{ {name} }} }} }}'
+        path = ["campaign", "creditEstimate", name]
+        answers = await asker.expect(document, NEEDS, path)
+        for person, code in by_person(NEEDS).items():
+            if code is None:
+                assert _at(answers[person].data, path) is not None, f"{person}: {document}"
+
+
+@pytest.mark.usefixtures("counted")
+async def test_the_calculator_of_a_campaign_is_for_those_who_run_it(asker: Asker) -> None:
+    document = '{ estimateCredits(campaignId: "1") { credits } }'
+    answers = await asker.expect(document, NEEDS, ["estimateCredits"])
+    for person, code in by_person(NEEDS).items():
+        if code is None:
+            assert answers[person].data == {"estimateCredits": {"credits": 60}}, person
+
+
+@pytest.mark.usefixtures("counted")
+@pytest.mark.parametrize(
+    "settings", [{"credits_visible_to": name} for name in FIGURES_VISIBLE_TO], indirect=True
+)
+async def test_what_remains_for_a_campaign_is_for_those_whom_the_setting_names(
+    asker: Asker, settings: Settings
+) -> None:
+    document = '{ campaign(id: "1") { id creditEstimate { contacts remaining } } }'
+    row = FIGURES_VISIBLE_TO[settings.credits_visible_to]
+    await asker.expect(document, row, ["campaign", "creditEstimate", "remaining"])
+
+
+async def test_only_who_may_see_what_a_campaign_needs_has_it_counted(
+    api: Api, connection: Connection
+) -> None:
+    wishes = "select campaign_id from campaign_estimate"
+    for person in ("suspended", "texter", OTHER):
+        for document in (
+            '{ campaign(id: "1") { creditEstimate { contacts } } }',
+            '{ estimateCredits(campaignId: "1") { credits } }',
+        ):
+            assert (await api(person, document)).codes == ["FORBIDDEN"]
+    assert await (await connection.execute(wishes)).fetchall() == []
+    await api("supervolunteer", document)
+    assert await (await connection.execute(wishes)).fetchall() == [(1,)]
 
 
 async def test_fields_of_a_person_are_for_them_and_superadmins(asker: Asker) -> None:

@@ -14,6 +14,7 @@ from models import (
     campaigns,
     contacts,
     credits,
+    estimates,
     messages,
     messaging_services,
     migrations,
@@ -36,6 +37,7 @@ MODEL_MODULES = (
     campaigns,
     contacts,
     credits,
+    estimates,
     messages,
     messaging_services,
     notices,
@@ -46,6 +48,7 @@ MODEL_MODULES = (
 )
 OURS = {
     "api_token",
+    "campaign_estimate",
     "credit_account",
     "credit_entry",
     "credit_exhaustion",

@@ -169,12 +169,15 @@ def test_bound_is_told(coordinate: str) -> None:
 MARKS = """
 update organization set deleted_at = now() where id = 2;
 insert into opt_out (cell, organization_id, assignment_id, reason_code)
-  select cell, 1, assignment_id, '' from campaign_contact where id = 1
+  select cell, 1, assignment_id, '' from campaign_contact where id = 1;
+insert into campaign_estimate (campaign_id, computed_at, contacts, credits, margin, fingerprint)
+  values (1, now(), 59, 59, 0, '')
 """
 # For each type a way to it, in the demo data.
 WAYS = {
     "Assignment": ("superadmin", '{ assignment(id: "1") { %s } }'),
     "Campaign": ("superadmin", '{ campaign(id: "1") { %s } }'),
+    "CampaignCreditEstimate": ("superadmin", '{ campaign(id: "1") { creditEstimate { %s } } }'),
     "CampaignContact": ("superadmin", '{ contact(id: "1") { %s } }'),
     "CreditEstimate": ("texter", '{ estimateCredits(text: "Hi!", recipients: 2) { %s } }'),
     "CreditPurchase": ("superadmin", "{ team(id: 1) { creditPurchases { %s } } }"),

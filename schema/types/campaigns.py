@@ -6,6 +6,7 @@ from resolvers import campaigns
 from schema.fields import field
 from schema.scalars import Date
 from schema.types.contacts import CampaignContact
+from schema.types.credits import CampaignCreditEstimate
 from schema.types.organizations import Organization
 from schema.types.users import User
 
@@ -30,6 +31,11 @@ class Campaign:
     )
     custom_fields: list[str | None] | None = field(
         campaigns.custom_fields, "Names of the custom fields of its contacts."
+    )
+    credit_estimate: CampaignCreditEstimate | None = field(
+        campaigns.credit_estimate,
+        "What its first texts will need. Null while that is counted for the first time: ask again "
+        "in a second. For its team's SUPERVOLUNTEERs and above.",
     )
 
 
