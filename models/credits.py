@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index, false, text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index, false, text, true
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import NOW, Base, created_at, identity
@@ -152,3 +152,16 @@ class CreditSwitch(Base):
     switched_by: Mapped[int | None] = mapped_column(ForeignKey("user.id", ondelete="SET NULL"))
     created_at: Mapped[datetime] = created_at()
     notices_made_at: Mapped[datetime | None]
+
+
+class LedgerCheck(Base):
+    """The one row about the last proof of all balances, and who is at the next."""
+
+    __tablename__ = "ledger_check"
+    __table_args__: Any = (CheckConstraint("is_only", name="ledger_check_is_only"),)
+
+    is_only: Mapped[bool] = mapped_column(primary_key=True, server_default=true())
+    lease_until: Mapped[datetime | None]
+    checked_at: Mapped[datetime | None]
+    entries: Mapped[int | None] = mapped_column(BigInteger)
+    drifting_teams: Mapped[int | None]

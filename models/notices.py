@@ -25,6 +25,11 @@ class CreditNotice(Base):
             postgresql_where=text("state in ('QUEUED', 'SENDING')"),
         ),
         Index(
+            "credit_notice_failed",
+            "created_at",
+            postgresql_where=text("state in ('FAILED', 'UNKNOWN', 'BOUNCED', 'DROPPED')"),
+        ),
+        Index(
             "credit_notice_set_up_once_a_day",
             "team_id",
             "address",

@@ -3,8 +3,8 @@ by mail what happened to their team's credits.
 
 For the mail, three loops side by side: one turns what happened into notices, each with a job; one
 runs the jobs; one finds what a dead worker left behind. Every job is made in the transaction that
-wants it, so a QUEUED notice always has one. A fourth counts what campaigns will need, see
-estimate_worker.py. Any number of workers may run.
+wants it, so a QUEUED notice always has one. A fourth counts what campaigns will need, and a fifth
+checks the books: see estimate_worker.py and ledger_worker.py. Any number of workers may run.
 """
 
 import asyncio
@@ -30,6 +30,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from models.database import Database, driver_connection, open_database
 from server.databases import listening_url
 from server.estimate_worker import make_estimates
+from server.ledger_worker import check_ledger
 from server.text_worker import TextPace, text_worker
 from services import clock
 from services.mail import SECONDS_TO_ANSWER, compose, deliver
@@ -67,6 +68,7 @@ class Pace:
     rebuild_usage: float = 600.0
     first_retry: float = 10.0
     answer: float = SECONDS_TO_ANSWER
+    check_ledger: float = 30.0
     heartbeat: float = 10.0
     given_up_for_dead: float = 30.0
     stop: float = 10.0
@@ -113,6 +115,7 @@ async def run_worker(
         loops.create_task(_forever(worker.help_stranded, pace.find_stranded, pace))
         loops.create_task(_forever(worker.rebuild_usage, pace.rebuild_usage, pace))
         loops.create_task(_forever(worker.make_estimates, pace.look, pace))
+        loops.create_task(_forever(worker.check_ledger, pace.check_ledger, pace))
 
 
 async def _forever(work: Callable[[], Awaitable[None]], pause: float, pace: Pace) -> None:
@@ -179,6 +182,9 @@ class _Worker:
 
     async def make_estimates(self) -> None:
         await make_estimates(self._database, self._settings)
+
+    async def check_ledger(self) -> None:
+        await check_ledger(self._database, self._settings)
 
     async def _deliver(self, notice_id: int) -> None:
         """One attempt. Claimed and committed before anything leaves this machine."""

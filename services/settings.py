@@ -169,6 +169,13 @@ class Settings(BaseSettings):
         description="Keep statements prepared. false: for poolers in transaction mode that can't, "
         "such as PgBouncer before 1.22; a text then costs PostgreSQL far more.",
     )
+    ledger_check_minutes: int = Field(
+        60,
+        ge=0,
+        le=10_080,
+        description="How often workers prove every balance by its ledger, reading all of it. "
+        "0: never.",
+    )
     log_level: LogLevel = Field(LogLevel.INFO, description="DEBUG, INFO, WARNING or ERROR.")
 
     @model_validator(mode="after")

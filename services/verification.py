@@ -2,9 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
-from sqlalchemy import text
+from sqlalchemy import func, or_, text, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
+
+from models.credits import LedgerCheck
+
+LEASE = timedelta(minutes=15)
+"""No check may take longer: a worker that is silent for so long is taken for dead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +51,33 @@ async def verify_credits(session: AsyncSession) -> Verification:
         if row.drifts
     ]
     return Verification(len(rows), entries, drifts)
+
+
+async def claim_check(session: AsyncSession, *, every: timedelta) -> bool:
+    """Whether a check is due that nobody is at: then it is the caller's."""
+    claimed = await session.scalar(
+        insert(LedgerCheck)
+        .values(lease_until=func.now() + LEASE)
+        .on_conflict_do_update(
+            index_elements=["is_only"],
+            set_={"lease_until": func.now() + LEASE},
+            where=or_(LedgerCheck.checked_at.is_(None), LedgerCheck.checked_at < func.now() - every)
+            & or_(LedgerCheck.lease_until.is_(None), LedgerCheck.lease_until < func.now()),
+        )
+        .returning(LedgerCheck.is_only)
+    )
+    return claimed is not None
+
+
+async def record_check(session: AsyncSession, found: Verification) -> None:
+    await session.execute(
+        update(LedgerCheck).values(
+            lease_until=None,
+            checked_at=func.now(),
+            entries=found.entries,
+            drifting_teams=len(found.drifts),
+        )
+    )
 
 
 _STATEMENT = """

@@ -55,6 +55,7 @@ OURS = {
     "credit_notice",
     "credit_purchase",
     "credit_switch",
+    "ledger_check",
     "outbound_text",
     "usage_day",
 }
