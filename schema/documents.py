@@ -5,13 +5,19 @@ fill the memory with rubbish; a rule class is built once, or graphql-core's own 
 """
 
 from collections import OrderedDict
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from graphql import (
     DocumentNode,
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
     GraphQLError,
     GraphQLFormattedError,
     GraphQLSchema,
+    InlineFragmentNode,
+    OperationDefinitionNode,
     SelectionSetNode,
     ValidationRule,
     parse,
@@ -48,18 +54,22 @@ class InvalidDocument(Exception):
 class Documents:
     def __init__(self, schema: GraphQLSchema) -> None:
         self._schema = schema
-        self._remembered: OrderedDict[str, DocumentNode] = OrderedDict()
+        self._remembered: OrderedDict[str, tuple[DocumentNode, str]] = OrderedDict()
 
     def get(self, text: str) -> DocumentNode:
         """Raises InvalidDocument."""
-        document = self._remembered.get(text)
-        if document is None:
-            document = self._remembered[text] = self._checked(text)
+        if text in self._remembered:
+            self._remembered.move_to_end(text)
+        else:
+            document = self._checked(text)
+            self._remembered[text] = document, root_field(document)
             if len(self._remembered) > MOST_REMEMBERED:
                 self._remembered.popitem(last=False)
-        else:
-            self._remembered.move_to_end(text)
-        return document
+        return self._remembered[text][0]
+
+    def root_field(self, text: str) -> str:
+        """Of the document that `get` has just given."""
+        return self._remembered[text][1]
 
     def _checked(self, text: str) -> DocumentNode:
         try:
@@ -70,3 +80,34 @@ class Documents:
             if errors := validate(self._schema, document, rules):
                 raise InvalidDocument(formatted(errors, code=VALIDATION_FAILED))
         return document
+
+
+def root_field(document: DocumentNode) -> str:
+    """The only one that a valid document asks for, or a word for several. Unlike its names, which
+    clients choose, these are few."""
+    fragments = {
+        d.name.value: d for d in document.definitions if isinstance(d, FragmentDefinitionNode)
+    }
+    found = {
+        name
+        for definition in document.definitions
+        if isinstance(definition, OperationDefinitionNode)
+        for name in _fields(definition.selection_set, fragments)
+    }
+    ours = {name for name in found if not name.startswith("__")}
+    if not ours:
+        return "introspection"
+    return ours.pop() if len(ours) == 1 else "several"
+
+
+def _fields(
+    selections: SelectionSetNode, fragments: dict[str, FragmentDefinitionNode]
+) -> Iterator[str]:
+    for selection in selections.selections:
+        match selection:
+            case FieldNode():
+                yield selection.name.value
+            case FragmentSpreadNode():
+                yield from _fields(fragments[selection.name.value].selection_set, fragments)
+            case InlineFragmentNode():
+                yield from _fields(selection.selection_set, fragments)

@@ -40,6 +40,7 @@ async def graphql(request: Request) -> Response:
         document = DOCUMENTS.get(payload["query"])
     except InvalidDocument as invalid:
         return _answer(request, {"errors": invalid.errors})
+    note(request, field=DOCUMENTS.root_field(payload["query"]))
     resources = resources_of(request)
     note(request, operation=(payload.get("operationName") or "")[:100] or None)
     try:

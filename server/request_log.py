@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from schema.errors import INTERNAL, MASKED
 from server.bodies import JsonResponse
+from services.metrics import count_request
 
 log = structlog.get_logger("request")
 _NOTES = "spoke_credits.notes"
@@ -57,9 +58,18 @@ class RequestLog:
             if notes["status"] is None:
                 await _masked(scope, receive, send_noted)
         finally:
-            milliseconds = round((time.perf_counter() - started) * 1000, 1)
+            seconds = time.perf_counter() - started
+            count_request(*_counted_as(scope, notes), seconds)
+            milliseconds = round(seconds * 1000, 1)
             method, path = scope["method"], scope["path"]
             log.info("request", method=method, path=path, milliseconds=milliseconds, **notes)
+
+
+def _counted_as(scope: Scope, notes: dict[str, Any]) -> tuple[str, str]:
+    """Operation and code. Paths are up to clients: the route that one leads to is not."""
+    codes = notes.get("codes")
+    endpoint = getattr(scope.get("endpoint"), "__name__", "none")
+    return notes.get("field", endpoint), codes[0] if codes else str(notes["status"])
 
 
 async def _masked(scope: Scope, receive: Receive, send: Send) -> None:

@@ -14,6 +14,7 @@ from models.database import open_database
 from server import demo
 from server.app import create_app
 from server.errors import StartError
+from server.metrics import metrics_served
 from server.worker import run_worker
 from services.settings import Settings
 
@@ -67,14 +68,15 @@ async def serve(settings: Settings, url: str, secret: str, *, with_worker: bool)
     )
     listening = _listen(settings)
     server = _Announced(config, _announcement(settings, has_demo))
-    worker = asyncio.create_task(run_worker(settings, url, secret)) if with_worker else None
-    try:
-        await server.serve(sockets=[listening, *(listening.dup() for _ in range(MORE_DOORS))])
-    finally:
-        if worker:
-            worker.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await worker
+    with metrics_served(settings, url=url if with_worker else None):
+        worker = asyncio.create_task(run_worker(settings, url, secret)) if with_worker else None
+        try:
+            await server.serve(sockets=[listening, *(listening.dup() for _ in range(MORE_DOORS))])
+        finally:
+            if worker:
+                worker.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await worker
 
 
 def run(settings: Settings, url: str, secret: str, *, with_worker: bool) -> None:

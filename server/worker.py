@@ -31,6 +31,7 @@ from models.database import Database, driver_connection, open_database
 from server.databases import listening_url
 from server.estimate_worker import make_estimates
 from server.ledger_worker import check_ledger
+from server.metrics import metrics_served
 from server.text_worker import TextPace, text_worker
 from services import clock
 from services.mail import SECONDS_TO_ANSWER, compose, deliver
@@ -86,7 +87,8 @@ async def _run_until_terminated(settings: Settings, url: str, secret: str) -> No
     assert task is not None
     with contextlib.suppress(NotImplementedError):  # Windows
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-    await run_worker(settings, url, secret)
+    with metrics_served(settings, url=url):
+        await run_worker(settings, url, secret)
 
 
 async def run_worker(

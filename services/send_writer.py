@@ -18,6 +18,7 @@ from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
 
 from services.bell import Bell
 from services.errors import Conflict, OutcomeUnknown, ServiceUnavailable
+from services.metrics import BATCHES
 from services.send_facts import Facts, Question, read_facts
 from services.send_statement import KEY_INDEX, Outcome, Send, Written, write_sends
 from services.settings import Settings
@@ -160,6 +161,7 @@ class SendWriter:
 
     def _hand_out(self, lane: _Lane, batch: list[_Waiting], written: list[Written]) -> None:
         """What a bigger one hid goes into the next batch, before those that came later."""
+        BATCHES.observe(len(batch))
         hidden = []
         for one, result in zip(batch, written, strict=True):
             if result.outcome is Outcome.NEXT_BATCH:

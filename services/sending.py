@@ -27,8 +27,10 @@ from services.errors import (
     OutsideTextingHours,
     ProviderUnsupported,
     SenderSuspended,
+    ServiceError,
 )
 from services.messaging_services import SPOKEN
+from services.metrics import count_send
 from services.segments import Cost, as_sent, cost_of
 from services.send_facts import ContactFacts, Question
 from services.send_statement import Outcome, Send
@@ -96,6 +98,16 @@ async def send_message(writer: SendWriter, settings: Settings, actor: Actor, dra
     A contact that somebody else holds or has just changed is looked at again a few times, then
     raises Conflict. The repeat of an accepted keyed send changes nothing.
     """
+    try:
+        count_send(await _sent(writer, settings, actor, draft))
+    except ServiceError as refusal:
+        count_send(refusal.code)
+        raise
+    return draft.contact_id
+
+
+async def _sent(writer: SendWriter, settings: Settings, actor: Actor, draft: Draft) -> str:
+    """ACCEPTED or REPEATED."""
     question = Question(draft.contact_id, actor.user_id, draft.idempotency_key)
     cost = cost_of(draft.text, mms_credits=settings.mms_credits)
     for look in range(LOOKS):
@@ -103,13 +115,13 @@ async def send_message(writer: SendWriter, settings: Settings, actor: Actor, dra
         facts = await writer.facts(question)
         if facts.remembered is not None:
             _require_same(facts.remembered, draft)
-            return draft.contact_id
+            return "REPEATED"
         if facts.contact is None:
             raise NotFound("There is no such contact in an active campaign.")
         send = await _permitted(writer, settings, actor, draft, facts.contact, cost)
         written = await writer.write(send, campaign_id=facts.contact.campaign_id)
         if written.outcome is Outcome.ACCEPTED:
-            return draft.contact_id
+            return "ACCEPTED"
         # A keyed one may be the repeat of a text that has just used up the rest: the facts know.
         if written.outcome is Outcome.INSUFFICIENT and draft.idempotency_key is None:
             raise insufficient_credits(facts.contact, written.remaining, cost, actor, settings)

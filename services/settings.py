@@ -169,6 +169,17 @@ class Settings(BaseSettings):
         description="Keep statements prepared. false: for poolers in transaction mode that can't, "
         "such as PgBouncer before 1.22; a text then costs PostgreSQL far more.",
     )
+    metrics_port: int | None = Field(
+        None,
+        ge=1,
+        le=65535,
+        description="Port of GET /metrics for Prometheus, another one for each process of a "
+        "machine. Unset: there is none.",
+    )
+    metrics_host: str = Field(
+        "127.0.0.1",
+        description="Address of GET /metrics. It asks nobody who they are: keep it private.",
+    )
     ledger_check_minutes: int = Field(
         60,
         ge=0,
