@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "spoke_0003"
-down_revision = "spoke_0001"
+down_revision = "spoke_0002"
 branch_labels = None
 depends_on = None
 
