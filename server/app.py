@@ -13,12 +13,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from server import graphiql, health, sign_in
+from server import graphiql, health, sign_in, webhooks
+from server.bodies import BadRequest
 from server.graphql import coded_answer, graphql
 from server.request_log import RequestLog
 from server.resources import open_resources
-from services.errors import ServiceUnavailable
+from services.errors import Forbidden, InvalidInput, ServiceError, ServiceUnavailable
 from services.settings import Settings
+from services.twilio_signatures import INBOUND, REPORTS
 
 
 def create_app(settings: Settings, *, url: str, secret: str) -> Starlette:
@@ -35,6 +37,8 @@ def create_app(settings: Settings, *, url: str, secret: str) -> Starlette:
             Route("/graphql", graphql, methods=["POST"]),
             Route("/login-callback", sign_in.login_callback, methods=["POST"]),
             Route("/logout-callback", sign_in.logout_callback),
+            Route(REPORTS, webhooks.message_report, methods=["POST"]),
+            Route(INBOUND, webhooks.inbound, methods=["POST"]),
             Route("/healthz", health.healthz),
             Route("/readyz", health.readyz),
             Route("/", graphiql.home),
@@ -43,6 +47,9 @@ def create_app(settings: Settings, *, url: str, secret: str) -> Starlette:
         middleware=[Middleware(RequestLog, spoke_version=settings.spoke_version)],
         exception_handlers={
             HTTPException: _refused,
+            BadRequest: _bad_request,
+            InvalidInput: _not_allowed,
+            Forbidden: _not_allowed,
             ServiceUnavailable: _unavailable,
             psycopg.OperationalError: _unavailable,
             sqlalchemy.exc.OperationalError: _unavailable,
@@ -59,6 +66,17 @@ async def _refused(request: Request, error: Exception) -> Response:
     response = coded_answer(request, error.detail, code, error.status_code)
     response.headers.update(error.headers or {})
     return response
+
+
+async def _bad_request(request: Request, error: Exception) -> Response:
+    assert isinstance(error, BadRequest)
+    return coded_answer(request, error.sentence, error.code, error.status)
+
+
+async def _not_allowed(request: Request, error: Exception) -> Response:
+    assert isinstance(error, ServiceError)
+    status = 403 if isinstance(error, Forbidden) else 400
+    return coded_answer(request, str(error), error.code, status)
 
 
 async def _unavailable(request: Request, error: Exception) -> Response:

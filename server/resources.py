@@ -13,6 +13,9 @@ from server.attempts import Attempts
 from services.access import Actor
 from services.bell import Bell
 from services.conversations import Conversations
+from services.delivery_reports import Applied, apply_reports
+from services.messaging_services import services_by_sid, services_of_texts
+from services.providers import MessagingService, Report
 from services.send_writer import SendWriter
 from services.sessions import actors_of_sessions, actors_of_tokens
 from services.settings import Settings
@@ -29,6 +32,9 @@ class Resources:
     conversations: Conversations
     sessions: SharedReads[str, Actor | None]
     tokens: SharedReads[str, Actor | None]
+    reports: SharedReads[Report, Applied]
+    messaging_services: SharedReads[str, MessagingService | None]
+    services_of_texts: SharedReads[int, MessagingService | None]
     attempts: Attempts
 
 
@@ -52,6 +58,9 @@ async def open_resources(settings: Settings, url: str, secret: str) -> AsyncIter
                 conversations=Conversations(database.pool),
                 sessions=SharedReads(database.pool, actors_of_sessions),
                 tokens=SharedReads(database.pool, actors_of_tokens),
+                reports=SharedReads(database.pool, apply_reports),
+                messaging_services=SharedReads(database.pool, services_by_sid),
+                services_of_texts=SharedReads(database.pool, services_of_texts),
                 attempts=Attempts(),
             )
         finally:

@@ -48,7 +48,22 @@ async def services_by_sid(
     return [found.get(sid) for sid in sids]
 
 
+async def services_of_texts(
+    connection: AsyncConnection, message_ids: Sequence[int]
+) -> list[MessagingService | None]:
+    """For each of our texts the service by which it goes out. One statement."""
+    cursor = await connection.execute(_OF_TEXTS, [list(message_ids)], prepare=True)
+    found = {row[0]: MessagingService(*row[1:]) for row in await cursor.fetchall()}
+    return [found.get(message_id) for message_id in message_ids]
+
+
 _BY_SID = """
 select messaging_service_sid as sid, account_sid, encrypted_auth_token from messaging_service
 where messaging_service_sid = any((select %s::text[])::text[]) and service_type = 'twilio'
+"""
+
+_OF_TEXTS = """
+select message_id, messaging_service_sid, account_sid, encrypted_auth_token
+from outbound_text join messaging_service using (messaging_service_sid)
+where message_id = any((select %s::bigint[])::bigint[]) and service_type = 'twilio'
 """

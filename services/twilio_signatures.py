@@ -43,8 +43,9 @@ def _signer(secret: str) -> Signer:
 
 def is_from_twilio(signature: str, url: str, form: Form, token: str) -> bool:
     """`url`: as Twilio called it; `form`: its fields, as they came."""
+    fields = "".join(name + value for name, value in sorted(set(form)))
     return any(
-        hmac.compare_digest(signature.encode(), _signature(asked, form, token))
+        hmac.compare_digest(signature.encode(), _signature(asked + fields, token))
         for asked in _as_signed(url)
     )
 
@@ -59,6 +60,5 @@ def _as_signed(url: str) -> Iterator[str]:
         yield from (plain, f"{plain}#{OVERRIDES}")
 
 
-def _signature(url: str, form: Form, token: str) -> bytes:
-    signed = url + "".join(name + value for name, value in sorted(set(form)))
+def _signature(signed: str, token: str) -> bytes:
     return base64.b64encode(hmac.digest(token.encode(), signed.encode(), "sha1"))

@@ -4,6 +4,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from services.errors import InvalidInput
+from services.inbound_texts import InboundText
 from services.providers import DeliveryStatus, Report
 
 # `failed` is Twilio's own refusal, or a text that never left its queue; where a carrier has taken a
@@ -53,6 +55,24 @@ def report_of_callback(form: Mapping[str, str], message_id: int) -> Report:
         segments=segments(form.get("NumSegments")),
         error_code=_code(form.get("ErrorCode")),
         response={name: value[:LONGEST_KEPT] for name, value in form.items()},
+    )
+
+
+def inbound_text(form: Mapping[str, str]) -> InboundText:
+    """Raises InvalidInput for what is no text from somebody."""
+    form = {name: value.replace("\0", "") for name, value in form.items()}
+    if not (form.get("MessageSid") and form.get("From") and form.get("MessagingServiceSid")):
+        raise InvalidInput("This is not a text that came in by a messaging service.")
+    return InboundText(
+        service_id=form["MessageSid"],
+        messaging_service_sid=form["MessagingServiceSid"],
+        cell=form["From"],
+        number=form.get("To", ""),
+        body=form.get("Body", ""),
+        segments=segments(form.get("NumSegments")) or 1,
+        media_urls=tuple(url for name, url in form.items() if name.startswith("MediaUrl")),
+        says_stop=form.get("OptOutType") == "STOP",
+        response=form,
     )
 
 
