@@ -13,18 +13,24 @@ from resolvers.loaders import Loaders, broken_connection_is
 from services.access import Actor
 from services.conversations import Conversations
 from services.errors import NotAuthenticated, OutcomeUnknown, ServiceUnavailable
+from services.live import Live
 from services.send_writer import SendWriter
+from services.sessions import SignIn
 from services.settings import Settings
 
 
 @dataclass
 class Context:
-    """`has_written`: something was committed, so no answer may say that nothing was changed."""
+    """`sign_in`: by what they are signed in, for those who stay.
+
+    `has_written`: something was committed, so no answer may say that nothing was changed."""
 
     settings: Settings
     database: Database
     writer: SendWriter
     conversations: Conversations
+    live: Live
+    sign_in: SignIn | None
     signed_in: Actor | None
     has_written: bool = False
 

@@ -98,3 +98,11 @@ def credit_purchases(
 
 def organization(root: strawberry.Parent[Team], info: Info) -> Awaitable[Any]:
     return info.context.loaders.organizations.load(root.id)
+
+
+def team_credits(info: Info, team_id: TeamId) -> Any:
+    return info.context.live.watch(info.context.sign_in, team_id=spoke_id(team_id, "teamId"))
+
+
+def all_team_credits(info: Info) -> Any:
+    return info.context.live.watch(info.context.sign_in, team_id=None)

@@ -25,9 +25,18 @@ def resolve_directly(schema: GraphQLSchema) -> None:
 
 def _resolve_fields(kind: GraphQLObjectType) -> None:
     for field in kind.fields.values():
-        field.resolve = _resolver(field.extensions[_DECLARED])
+        declared = field.extensions[_DECLARED]
+        if declared.is_subscription:
+            field.subscribe, field.resolve = _resolver(declared), _event
+        else:
+            field.resolve = _resolver(declared)
         for argument in field.args.values():
             argument.out_name = argument.extensions[_DECLARED].python_name
+
+
+def _event(source: Any, info: Any, **arguments: Any) -> Any:
+    """What a subscription has told is what its field resolves to."""
+    return source
 
 
 def _resolver(declared: StrawberryField) -> Callable[..., Any]:

@@ -14,3 +14,8 @@ def field(resolver: Callable[..., Any], description: str | None = None) -> Any:
 def plain(description: str) -> Any:
     """An attribute of the source, with a description."""
     return strawberry.field(description=description)
+
+
+def subscription(resolver: Callable[..., Any], description: str) -> Any:
+    """Its resolver returns the events; each is what the field resolves to."""
+    return strawberry.subscription(resolver=resolver, description=description)

@@ -4,10 +4,12 @@ All are nullable: a later refusal in the same document must not take away the an
 is already committed.
 """
 
+from collections.abc import AsyncGenerator
+
 import strawberry
 
 from resolvers import campaigns, contacts, credits, messages, organizations, teams, users
-from schema.fields import field
+from schema.fields import field, subscription
 from schema.types.campaigns import Assignment, Campaign
 from schema.types.contacts import CampaignContact
 from schema.types.credits import CreditEstimate, CreditPurchase
@@ -59,4 +61,20 @@ class RootMutation:
     send_message: CampaignContact | None = field(
         messages.send_message,
         "Sends a text and debits the team, or says why not and sends nothing.",
+    )
+
+
+@strawberry.type
+class RootSubscription:
+    team_credits: AsyncGenerator[Team | None, None] = subscription(
+        teams.team_credits,
+        "The team as it is, and again after each change: of its status for its members, of its "
+        "figures too, at most once a second, for those who may see them. Ends with an error for "
+        "who may not see the team any longer.",
+    )
+    all_team_credits: AsyncGenerator[list[Team] | None, None] = subscription(
+        teams.all_team_credits,
+        "At first an empty list: from now on nothing is missed. Then the teams that have changed, "
+        "at most once a second unless a status has changed, and at most 1000 at once. For "
+        "superadmins.",
     )

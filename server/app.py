@@ -11,13 +11,14 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import Route, WebSocketRoute
 
 from server import graphiql, health, sign_in, webhooks
 from server.bodies import BadRequest
 from server.graphql import coded_answer, graphql
 from server.request_log import RequestLog
 from server.resources import open_resources
+from server.subscriptions import subscriptions
 from services.errors import Forbidden, InvalidInput, ServiceError, ServiceUnavailable
 from services.settings import Settings
 from services.twilio_signatures import INBOUND, REPORTS
@@ -35,6 +36,7 @@ def create_app(settings: Settings, *, url: str, secret: str) -> Starlette:
     return Starlette(
         routes=[
             Route("/graphql", graphql, methods=["POST"]),
+            WebSocketRoute("/graphql", subscriptions),
             Route("/login-callback", sign_in.login_callback, methods=["POST"]),
             Route("/logout-callback", sign_in.logout_callback),
             Route(REPORTS, webhooks.message_report, methods=["POST"]),

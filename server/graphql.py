@@ -9,11 +9,12 @@ from graphql import (
     DocumentNode,
     ExecutionResult,
     Executor,
+    GraphQLFormattedError,
     OperationType,
     execute,
     get_operation_ast,
 )
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 
 from resolvers.context import Context
@@ -24,11 +25,14 @@ from server.bodies import BadRequest, JsonResponse, read_json_object
 from server.request_log import note
 from server.resources import Resources, resources_of
 from server.sessions import signed_in
+from services.access import Actor
 from services.errors import OutcomeUnknown
+from services.sessions import SignIn
 
 # graphql-core executes strawberry's schema directly: documents are checked by us, once.
 GRAPHQL_SCHEMA = schema._schema
 DOCUMENTS = Documents(GRAPHQL_SCHEMA)
+SUBSCRIBE_ELSEWHERE = "Subscriptions go over WebSocket, in the protocol graphql-transport-ws."
 
 
 async def graphql(request: Request) -> Response:
@@ -41,26 +45,33 @@ async def graphql(request: Request) -> Response:
     except InvalidDocument as invalid:
         return _answer(request, {"errors": invalid.errors})
     note(request, field=DOCUMENTS.root_field(payload["query"]))
+    kind = _kind(document, payload)
+    if kind is OperationType.SUBSCRIPTION:
+        return coded_answer(request, SUBSCRIBE_ELSEWHERE, "BAD_REQUEST", 400)
     resources = resources_of(request)
-    note(request, operation=(payload.get("operationName") or "")[:100] or None)
+    note(request, operation=named(payload))
     try:
         async with asyncio.timeout(resources.settings.request_timeout_seconds):
-            context = await _context(request, resources)
+            actor = await signed_in(request, resources)
+            note(request, user_id=actor.user_id if actor else None)
+            context = make_context(resources, actor)
             result = await _executed(document, payload, context)
     except (TimeoutError, asyncio.CancelledError):
         # Cancelled: the server must stop, and has waited for this as long as it may.
-        return _answer(request, {"data": None, "errors": [_timed_out(document, payload)]})
-    return _answer(request, _body(result, context))
+        return _answer(request, {"data": None, "errors": [timed_out(kind)]})
+    return _answer(request, body_of(result, context))
 
 
-async def _context(request: Request, resources: Resources) -> Context:
-    actor = await signed_in(request, resources)
-    note(request, user_id=actor.user_id if actor else None)
+def make_context(
+    resources: Resources, actor: Actor | None, sign_in: SignIn | None = None
+) -> Context:
     return Context(
         settings=resources.settings,
         database=resources.database,
         writer=resources.writer,
         conversations=resources.conversations,
+        live=resources.live,
+        sign_in=sign_in,
         signed_in=actor,
     )
 
@@ -69,7 +80,11 @@ async def _payload(request: Request) -> dict[str, Any]:
     content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if content_type != "application/json":
         raise BadRequest(415, "UNSUPPORTED_MEDIA_TYPE", "Send application/json.")
-    payload = await read_json_object(request)
+    return checked_payload(await read_json_object(request))
+
+
+def checked_payload(payload: dict[str, Any]) -> dict[str, Any]:
+    """Raises BadRequest (400)."""
     expected = {"query": str, "variables": dict, "operationName": str}
     for name, kind in expected.items():
         if not isinstance(payload.get(name), (kind, type(None))):
@@ -77,6 +92,11 @@ async def _payload(request: Request) -> dict[str, Any]:
     if not payload.get("query"):
         raise BadRequest(400, "BAD_REQUEST", "There is no query.")
     return payload
+
+
+def named(payload: dict[str, Any]) -> str | None:
+    """What the client calls it, for the log."""
+    return (payload.get("operationName") or "")[:100] or None
 
 
 async def _executed(
@@ -89,41 +109,46 @@ async def _executed(
         variable_values=payload.get("variables"),
         operation_name=payload.get("operationName"),
         executor_class=Executor,  # answers come whole: the default one could also stream them
-        is_awaitable=_is_awaitable,
+        is_awaitable=is_awaitable,
     )
     return await result if inspect.isawaitable(result) else result
 
 
-def _is_awaitable(value: object) -> TypeGuard[Awaitable[Any]]:
+def is_awaitable(value: object) -> TypeGuard[Awaitable[Any]]:
     """Asked twice for each field. graphql-core's own also knows coroutines made of generators."""
     return hasattr(value, "__await__")
 
 
-def _body(result: ExecutionResult, context: Context) -> dict[str, Any]:
+def body_of(result: ExecutionResult, context: Context) -> dict[str, Any]:
     body: dict[str, Any] = {"data": result.data}
     if result.errors:
         body["errors"] = formatted(result.errors, after_write=context.has_written)
     return body
 
 
-def _timed_out(document: DocumentNode, payload: dict[str, Any]) -> dict[str, Any]:
-    """Of a mutation nobody knows how far it came."""
+def _kind(document: DocumentNode, payload: dict[str, Any]) -> OperationType | None:
+    """Of the operation that is to be executed; None if it can't be told."""
     operation = get_operation_ast(document, payload.get("operationName"))
-    if operation is not None and operation.operation is OperationType.MUTATION:
-        return _error(OutcomeUnknown.sentence, OutcomeUnknown.code)
-    return _error("The request took too long.", "TIMEOUT")
+    return operation.operation if operation else None
 
 
-def _error(sentence: str, code: str) -> dict[str, Any]:
+def timed_out(kind: OperationType | None) -> GraphQLFormattedError:
+    """Of a mutation nobody knows how far it came."""
+    if kind is OperationType.MUTATION:
+        return coded(OutcomeUnknown.sentence, OutcomeUnknown.code)
+    return coded("The request took too long.", "TIMEOUT")
+
+
+def coded(sentence: str, code: str) -> GraphQLFormattedError:
     return {"message": sentence, "extensions": {"code": code}}
 
 
-def coded_answer(request: Request, sentence: str, code: str, status: int) -> Response:
+def coded_answer(request: HTTPConnection, sentence: str, code: str, status: int) -> Response:
     """An answer that is nothing but an error."""
-    return _answer(request, {"errors": [_error(sentence, code)]}, status)
+    return _answer(request, {"errors": [coded(sentence, code)]}, status)
 
 
-def _answer(request: Request, body: dict[str, Any], status: int = 200) -> Response:
+def _answer(request: HTTPConnection, body: dict[str, Any], status: int = 200) -> Response:
     if "errors" in body:
         note(request, codes=codes(body["errors"]))
     return JsonResponse(body, status_code=status)

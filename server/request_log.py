@@ -6,7 +6,7 @@ from typing import Any
 
 import structlog
 from starlette.datastructures import Headers
-from starlette.requests import Request
+from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from schema.errors import INTERNAL, MASKED
@@ -17,7 +17,7 @@ log = structlog.get_logger("request")
 _NOTES = "spoke_credits.notes"
 
 
-def note(request: Request, **details: Any) -> None:
+def note(request: HTTPConnection, **details: Any) -> None:
     """Adds to the line of this request."""
     request.scope[_NOTES].update(details)
 
@@ -34,7 +34,7 @@ class RequestLog:
         self._headers = Headers(headers).raw
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
         started = time.perf_counter()
@@ -43,8 +43,14 @@ class RequestLog:
         scope[_NOTES] = notes
 
         async def send_noted(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                notes["status"] = message["status"]
+            match message["type"]:
+                case "http.response.start" | "websocket.http.response.start":
+                    notes["status"] = message["status"]
+                case "websocket.accept":
+                    notes["status"] = 101
+                case "websocket.close":
+                    notes["close"] = message["code"]
+            if "headers" in message:
                 own = (b"x-request-id", request_id.encode())
                 message["headers"] = [*message["headers"], own, *self._headers]
             await send(message)
@@ -61,7 +67,7 @@ class RequestLog:
             seconds = time.perf_counter() - started
             count_request(*_counted_as(scope, notes), seconds)
             milliseconds = round(seconds * 1000, 1)
-            method, path = scope["method"], scope["path"]
+            method, path = scope.get("method", "WEBSOCKET"), scope["path"]
             log.info("request", method=method, path=path, milliseconds=milliseconds, **notes)
 
 
@@ -73,5 +79,6 @@ def _counted_as(scope: Scope, notes: dict[str, Any]) -> tuple[str, str]:
 
 
 async def _masked(scope: Scope, receive: Receive, send: Send) -> None:
+    """A WebSocket that was not accepted yet is refused in the same way."""
     error = {"message": MASKED, "extensions": {"code": INTERNAL}}
     await JsonResponse({"errors": [error]}, status_code=500)(scope, receive, send)

@@ -1,5 +1,6 @@
 """What a server process holds open while it runs."""
 
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -10,32 +11,37 @@ from starlette.requests import HTTPConnection
 
 from models.database import Database, open_database
 from server.attempts import Attempts
+from server.databases import listening_url
 from services.access import Actor
 from services.bell import Bell
 from services.conversations import Conversations
 from services.delivery_reports import Applied, apply_reports
+from services.live import Live
 from services.messaging_services import services_by_sid, services_of_texts
 from services.providers import MessagingService, Report
 from services.send_writer import SendWriter
-from services.sessions import actors_of_sessions, actors_of_tokens
+from services.sessions import SignIn, actors_of_sign_ins
 from services.settings import Settings
 from services.shared_reads import SharedReads
 
 
 @dataclass(frozen=True, slots=True)
 class Resources:
+    """`connected`: how many WebSockets each person has."""
+
     settings: Settings
     secret: str
     database: Database
     bell: Bell
     writer: SendWriter
     conversations: Conversations
-    sessions: SharedReads[str, Actor | None]
-    tokens: SharedReads[str, Actor | None]
     reports: SharedReads[Report, Applied]
     messaging_services: SharedReads[str, MessagingService | None]
     services_of_texts: SharedReads[int, MessagingService | None]
+    sign_ins: SharedReads[SignIn, Actor | None]
+    live: Live
     attempts: Attempts
+    connected: Counter[int]
 
 
 @asynccontextmanager
@@ -48,6 +54,7 @@ async def open_resources(settings: Settings, url: str, secret: str) -> AsyncIter
     ) as database:
         bell = Bell(database.pool)
         writer = SendWriter(database.pool, settings, bell)
+        live = Live(database.pool, settings, listening_url(settings, url))
         try:
             yield Resources(
                 settings=settings,
@@ -56,14 +63,16 @@ async def open_resources(settings: Settings, url: str, secret: str) -> AsyncIter
                 bell=bell,
                 writer=writer,
                 conversations=Conversations(database.pool),
-                sessions=SharedReads(database.pool, actors_of_sessions),
-                tokens=SharedReads(database.pool, actors_of_tokens),
                 reports=SharedReads(database.pool, apply_reports),
                 messaging_services=SharedReads(database.pool, services_by_sid),
                 services_of_texts=SharedReads(database.pool, services_of_texts),
+                sign_ins=SharedReads(database.pool, actors_of_sign_ins),
+                live=live,
                 attempts=Attempts(),
+                connected=Counter(),
             )
         finally:
+            await live.close()
             await writer.drain()
             await bell.drain()
 

@@ -9,12 +9,14 @@ import socket
 
 import uvicorn
 import uvloop
+from starlette.applications import Starlette
 
 from models.database import open_database
 from server import demo
 from server.app import create_app
 from server.errors import StartError
 from server.metrics import metrics_served
+from server.subscriptions import MOST_BYTES
 from server.worker import run_worker
 from services.settings import Settings
 
@@ -46,18 +48,13 @@ def _settle_garbage_collection() -> None:
     gc.set_threshold(NEW_OBJECTS_BEFORE_COLLECTING, 20, 20)
 
 
-async def serve(settings: Settings, url: str, secret: str, *, with_worker: bool) -> None:
-    """Until SIGINT or SIGTERM. Raises StartError."""
-    has_demo = await _has_demo_people(settings, url)
-    if has_demo and not _is_loopback(settings.host):
-        raise StartError(
-            f"HOST is {settings.host}, but the database holds demo people whose password "
-            "everybody knows: listen on 127.0.0.1, or use another database."
-        )
-    config = uvicorn.Config(
-        create_app(settings, url=url, secret=secret),
+def configured(app: Starlette, settings: Settings) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
         http="httptools",
-        ws="none",
+        ws="websockets-sansio",
+        ws_max_size=MOST_BYTES,
+        ws_per_message_deflate=False,  # what is told is short, and compressing takes memory
         lifespan="on",
         access_log=False,
         log_config=None,
@@ -66,6 +63,17 @@ async def serve(settings: Settings, url: str, secret: str, *, with_worker: bool)
         forwarded_allow_ips=settings.trusted_proxies or None,
         timeout_graceful_shutdown=8,
     )
+
+
+async def serve(settings: Settings, url: str, secret: str, *, with_worker: bool) -> None:
+    """Until SIGINT or SIGTERM. Raises StartError."""
+    has_demo = await _has_demo_people(settings, url)
+    if has_demo and not _is_loopback(settings.host):
+        raise StartError(
+            f"HOST is {settings.host}, but the database holds demo people whose password "
+            "everybody knows: listen on 127.0.0.1, or use another database."
+        )
+    config = configured(create_app(settings, url=url, secret=secret), settings)
     listening = _listen(settings)
     server = _Announced(config, _announcement(settings, has_demo))
     with metrics_served(settings, url=url if with_worker else None):

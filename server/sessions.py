@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from server.resources import Resources
 from services.access import Actor
-from services.sessions import LIFETIME
+from services.sessions import LIFETIME, SignIn
 
 COOKIE = "connect.sid"
 LONGEST_COOKIE = 500
@@ -44,14 +44,23 @@ def _genuine_sid(cookie: str, secret: str) -> str | None:
     return sid if sid and genuine else None
 
 
-async def signed_in(connection: HTTPConnection, resources: Resources) -> Actor | None:
-    """By `Authorization: Bearer` if it is there, else by the cookie."""
-    authorization = connection.headers.get("authorization", "")
-    if authorization[: len(_BEARER)].lower() == _BEARER:
-        token = authorization[len(_BEARER) :].strip()
-        return await resources.tokens.ask(token)
+def sign_in_of(connection: HTTPConnection, resources: Resources) -> SignIn | None:
+    """`Authorization: Bearer` if it is there, else the cookie."""
+    if token := bearer_of(connection.headers.get("authorization", "")):
+        return token
     sid = verified_sid(connection, resources.secret)
-    return await resources.sessions.ask(sid) if sid else None
+    return SignIn(sid, is_token=False) if sid else None
+
+
+def bearer_of(authorization: str) -> SignIn | None:
+    if authorization[: len(_BEARER)].lower() != _BEARER:
+        return None
+    return SignIn(authorization[len(_BEARER) :].strip(), is_token=True)
+
+
+async def signed_in(connection: HTTPConnection, resources: Resources) -> Actor | None:
+    sign_in = sign_in_of(connection, resources)
+    return await resources.sign_ins.ask(sign_in) if sign_in else None
 
 
 def set_session_cookie(response: Response, sid: str, resources: Resources) -> None:

@@ -90,4 +90,5 @@ def payload_of(team_ids: Iterable[int]) -> str:
 
 
 def teams_of(payload: str) -> set[int]:
-    return {int(team_id) for team_id in payload.split(",")}
+    """Anybody may notify anything: what is no id is left out."""
+    return {int(team_id) for team_id in payload.split(",") if team_id.isdecimal()}

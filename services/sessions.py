@@ -4,6 +4,7 @@ import hashlib
 import secrets
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 import orjson
 from psycopg import AsyncConnection
@@ -20,6 +21,25 @@ LIFETIME = timedelta(days=30)
 TOKEN_PREFIX = "spoke_"
 
 Pool = AsyncConnectionPool[AsyncConnection]
+
+
+class SignIn(NamedTuple):
+    """What somebody showed to be let in: the sid of a session, or a token."""
+
+    secret: str
+    is_token: bool
+
+
+async def actors_of_sign_ins(
+    connection: AsyncConnection, sign_ins: Sequence[SignIn]
+) -> list[Actor | None]:
+    """For each its person. At most two statements."""
+    found: dict[SignIn, Actor | None] = {}
+    for is_token, read in ((False, actors_of_sessions), (True, actors_of_tokens)):
+        if asked := {one for one in sign_ins if one.is_token is is_token}:
+            actors = await read(connection, [one.secret for one in asked])
+            found.update(zip(asked, actors, strict=True))
+    return [found[one] for one in sign_ins]
 
 
 async def actors_of_sessions(

@@ -187,6 +187,9 @@ class Settings(BaseSettings):
         description="How often workers prove every balance by its ledger, reading all of it. "
         "0: never.",
     )
+    max_websockets: int = Field(
+        5000, ge=1, le=100_000, description="Most WebSocket connections of one server process."
+    )
     log_level: LogLevel = Field(LogLevel.INFO, description="DEBUG, INFO, WARNING or ERROR.")
 
     @model_validator(mode="after")

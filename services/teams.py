@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import Select, and_, case, func, select
+from psycopg import AsyncConnection
+from sqlalchemy import ARRAY, Integer, Select, and_, any_, bindparam, case, func, select
+from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.sql.elements import ColumnElement
 
@@ -58,6 +60,20 @@ class Team:
         return not self.credits_enabled and self.remaining <= 0
 
 
+class TeamNow(NamedTuple):
+    """A team and its credits at one moment, whoever asks."""
+
+    id: int
+    name: str
+    credits_enabled: bool
+    remaining: int
+    purchased: int
+    credit_status: str
+
+    def seen_with(self, role: str | None) -> Team:
+        return Team(*self[:-1], CreditStatus(self.credit_status), role)
+
+
 @dataclass(frozen=True, slots=True)
 class TeamPage:
     teams: Sequence[Team]
@@ -87,30 +103,43 @@ _ORDERS: dict[TeamOrder, ColumnElement[Any]] = {
 }
 
 
-def _teams_of(actor: Actor) -> Select[Any]:
-    return (
-        select(
-            Organization.id,
-            Organization.name,
-            _enabled,
-            _remaining,
-            func.coalesce(CreditAccount.purchased, 0),
-            _status,
-            Membership.role,
-        )
-        .outerjoin(CreditAccount, CreditAccount.team_id == Organization.id)
-        .outerjoin(
-            CreditExhaustion,
-            and_(CreditExhaustion.team_id == Organization.id, CreditExhaustion.closed_at.is_(None)),
-        )
-        .outerjoin(
-            Membership,
-            and_(
-                Membership.organization_id == Organization.id,
-                Membership.user_id == actor.user_id,
-            ),
-        )
+_teams = (
+    select(
+        Organization.id,
+        Organization.name,
+        _enabled,
+        _remaining,
+        func.coalesce(CreditAccount.purchased, 0),
+        _status,
     )
+    .outerjoin(CreditAccount, CreditAccount.team_id == Organization.id)
+    .outerjoin(
+        CreditExhaustion,
+        and_(CreditExhaustion.team_id == Organization.id, CreditExhaustion.closed_at.is_(None)),
+    )
+)
+
+
+def _teams_of(actor: Actor) -> Select[Any]:
+    return _teams.add_columns(Membership.role).outerjoin(
+        Membership,
+        and_(Membership.organization_id == Organization.id, Membership.user_id == actor.user_id),
+    )
+
+
+# Compiled once, for live credits: SQLAlchemy's own way of running it costs five times as much.
+_dialect = make_url("postgresql+psycopg://").get_dialect()()
+_all_now = _teams.compile(dialect=_dialect)
+_some_now = _teams.where(Organization.id == any_(bindparam("ids", type_=ARRAY(Integer)))).compile(
+    dialect=_dialect
+)
+
+
+async def teams_now(connection: AsyncConnection, ids: Sequence[int] | None) -> list[TeamNow]:
+    """Those of these teams that exist, or all teams. One statement."""
+    chosen = _all_now if ids is None else _some_now
+    cursor = await connection.execute(chosen.string.encode(), {**chosen.params, "ids": ids})
+    return [TeamNow._make(row) for row in await cursor.fetchall()]
 
 
 def _team(row: Any) -> Team:

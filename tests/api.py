@@ -45,16 +45,20 @@ class Api:
 
     async def __call__(self, who: str, query: str, **variables: Any) -> Answer:
         """`who`: the part of a demo person's e-mail before the @, or NOBODY."""
-        if who != NOBODY and who not in self._cookies:
-            self._cookies[who] = await self.sign_in(f"{who}@example.org")
-        cookies = "; ".join(f"{k}={v}" for k, v in self._cookies.get(who, {}).items())
+        cookie = await self.cookie(who)
         response = await self.client.post(
             "/graphql",
             json={"query": query, "variables": variables},
-            headers={"cookie": cookies} if cookies else {},
+            headers={"cookie": cookie} if cookie else {},
         )
         body = response.json()
         return Answer(response.status_code, body.get("data"), body.get("errors", []))
+
+    async def cookie(self, who: str) -> str:
+        """The header of their session, which is always the same one."""
+        if who != NOBODY and who not in self._cookies:
+            self._cookies[who] = await self.sign_in(f"{who}@example.org")
+        return "; ".join(f"{k}={v}" for k, v in self._cookies.get(who, {}).items())
 
     async def send(
         self,

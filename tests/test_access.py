@@ -19,6 +19,7 @@ from server.estimate_worker import make_estimates
 from server.resources import Resources
 from services.settings import Settings, load_settings
 from tests.api import Answer, Api
+from tests.sockets import listening, socket_to
 
 Connection = psycopg.AsyncConnection[tuple[Any, ...]]
 
@@ -73,6 +74,16 @@ ROOT_FIELDS = {
                                         "login no    no     no      no    no    no    ok"),
     "sendMessage": (
         SEND_DOCUMENT,                  "login stop  ok     ok      ok    ok    no    no"),
+}
+
+SUBSCRIPTIONS = {
+    #                                   nobody susp. texter superv. admin owner other superadmin
+    "teamCredits": (
+        'subscription { teamCredits(teamId: "1") { id } }',
+                                        "login no    ok     ok      ok    ok    no    ok"),
+    "allTeamCredits": (
+        "subscription { allTeamCredits { id } }",
+                                        "login no    no     no      no    no    no    ok"),
 }
 
 # Fields of { team(id: "1") { id FIELD } }.
@@ -216,7 +227,11 @@ def asker(api: Api, connection: Connection) -> Asker:
 
 def root_fields() -> set[str]:
     graphql_schema = schema._schema
-    roots = (graphql_schema.query_type, graphql_schema.mutation_type)
+    roots = (
+        graphql_schema.query_type,
+        graphql_schema.mutation_type,
+        graphql_schema.subscription_type,
+    )
     return {name for root in roots if root for name in root.fields}
 
 
@@ -231,7 +246,7 @@ def field_name(selection: str) -> str:
 
 
 def test_every_root_field_has_a_row() -> None:
-    assert set(ROOT_FIELDS) == root_fields()
+    assert ROOT_FIELDS.keys() | SUBSCRIPTIONS.keys() == root_fields()
 
 
 def test_every_field_of_teams_and_people_is_open_or_has_a_row() -> None:
@@ -247,6 +262,29 @@ async def test_root_field(asker: Asker, name: str) -> None:
     for person, code in by_person(row).items():
         if code is None and (name, person) != ("currentUser", "nobody"):
             assert answers[person].data[name], person
+
+
+@pytest.mark.parametrize("name", SUBSCRIPTIONS)
+async def test_subscription(
+    resources: Resources, api: Api, connection: Connection, name: str
+) -> None:
+    """Nobody is refused the whole connection."""
+    document, row = SUBSCRIPTIONS[name]
+    before = await contents(connection)
+    async with listening(resources) as port:
+        for person, code in by_person(row).items():
+            async with socket_to(port, cookie=await api.cookie(person)) as socket:
+                if person == "nobody":
+                    await socket.send({"type": "connection_init"})
+                    assert await socket.closed() == 4401
+                    continue
+                await socket.introduce()
+                subscription = await socket.subscribe(document)
+                if code:
+                    assert await subscription.ended() == [code], person
+                else:
+                    assert await subscription.told() is not None, person
+    assert await contents(connection) == before
 
 
 async def test_fields_of_a_team(asker: Asker) -> None:

@@ -30,7 +30,7 @@ TYPES = {
     for name, found in schema._schema.type_map.items()
     if not name.startswith("__") and name not in {"Boolean", "Float", "ID", "Int", "String"}
 }
-ROOTS = ("RootQuery", "RootMutation")
+ROOTS = ("RootQuery", "RootMutation", "RootSubscription")
 
 # Fields that need no words; those of Spoke's own types are known to those who use them.
 SPEAKING = {"id", "name"}
@@ -55,6 +55,7 @@ DESCRIBED_ARGUMENTS = (
     "RootMutation.addCredits",
     "RootMutation.removeCreditPurchase",
     "RootMutation.sendMessage",
+    "RootSubscription.teamCredits",
     "Team.creditPurchases",
 )
 # Every list whose length the client chooses: how to ask for so many, and the most that it gives.
@@ -86,7 +87,7 @@ def test_roots_are_named_as_spokes() -> None:
     graphql_schema = schema._schema
     assert graphql_schema.query_type is TYPES["RootQuery"]
     assert graphql_schema.mutation_type is TYPES["RootMutation"]
-    assert graphql_schema.subscription_type is None
+    assert graphql_schema.subscription_type is TYPES["RootSubscription"]
 
 
 def test_root_fields_are_nullable() -> None:
