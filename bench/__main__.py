@@ -18,6 +18,7 @@ NAMES = (
     "limit",
     "refuse",
     "mixed",
+    "live",
     "lists",
     "processes",
     "memory",

@@ -56,7 +56,7 @@ async def _notifications(url: str, channels: Sequence[str]) -> AsyncGenerator[No
                             yield Notification(one.channel, one.payload)
                     async with asyncio.timeout(SECONDS_TO_ANSWER):
                         await connection.execute("select")
-        except (psycopg.Error, TimeoutError) as error:
+        except (psycopg.Error, OSError) as error:
             log.warning("listening_interrupted", error=type(error).__name__)
         await asyncio.sleep(pause)
         pause = min(2 * pause, LONGEST_PAUSE)

@@ -14,7 +14,7 @@ from graphql import (
     execute,
     get_operation_ast,
 )
-from starlette.requests import HTTPConnection, Request
+from starlette.requests import Request
 from starlette.responses import Response
 
 from resolvers.context import Context
@@ -143,12 +143,12 @@ def coded(sentence: str, code: str) -> GraphQLFormattedError:
     return {"message": sentence, "extensions": {"code": code}}
 
 
-def coded_answer(request: HTTPConnection, sentence: str, code: str, status: int) -> Response:
+def coded_answer(request: Request, sentence: str, code: str, status: int) -> Response:
     """An answer that is nothing but an error."""
     return _answer(request, {"errors": [coded(sentence, code)]}, status)
 
 
-def _answer(request: HTTPConnection, body: dict[str, Any], status: int = 200) -> Response:
+def _answer(request: Request, body: dict[str, Any], status: int = 200) -> Response:
     if "errors" in body:
         note(request, codes=codes(body["errors"]))
     return JsonResponse(body, status_code=status)

@@ -6,6 +6,7 @@ import gc
 import ipaddress
 import signal
 import socket
+import sys
 
 import uvicorn
 import uvloop
@@ -20,10 +21,18 @@ from server.subscriptions import MOST_BYTES
 from server.worker import run_worker
 from services.settings import Settings
 
+if sys.platform != "win32":
+    import resource
+
 NEW_OBJECTS_BEFORE_COLLECTING = 10_000
 MORE_DOORS = 31
 """uvloop lets in one connection per turn of its loop and listening socket: by a single one, of 256
 clients that come at once the last would wait for seconds behind those that are in already."""
+OTHER_FILES = 1024
+"""That may be open beside WebSockets."""
+SECONDS_UNREAD = 60
+"""After which the system drops a connection whose other side takes nothing, and what waits for it:
+we can close one only politely."""
 
 
 class _Announced(uvicorn.Server):
@@ -74,6 +83,7 @@ async def serve(settings: Settings, url: str, secret: str, *, with_worker: bool)
             "everybody knows: listen on 127.0.0.1, or use another database."
         )
     config = configured(create_app(settings, url=url, secret=secret), settings)
+    _allow_many_files(settings)
     listening = _listen(settings)
     server = _Announced(config, _announcement(settings, has_demo))
     with metrics_served(settings, url=url if with_worker else None):
@@ -95,14 +105,29 @@ def run(settings: Settings, url: str, secret: str, *, with_worker: bool) -> None
         uvloop.run(serve(settings, url, secret, with_worker=with_worker))
 
 
+def _allow_many_files(settings: Settings) -> None:
+    """A WebSocket is an open file, and often only 1024 are allowed at first."""
+    if sys.platform != "win32":
+        allowed, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = settings.max_websockets + OTHER_FILES
+        if allowed < min(wanted, most):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (min(wanted, most), most))
+
+
 def _listen(settings: Settings) -> socket.socket:
     try:
         family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-        return socket.create_server((settings.host, settings.port), family=family, backlog=2048)
+        listening = socket.create_server(
+            (settings.host, settings.port), family=family, backlog=2048
+        )
     except OSError as error:
         raise StartError(
             f"Can't listen on {settings.host}:{settings.port} ({error.strerror}): set HOST or PORT."
         ) from None
+    if sys.platform == "linux":  # connections inherit it
+        most = SECONDS_UNREAD * 1000
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, most)
+    return listening
 
 
 def _is_loopback(host: str) -> bool:

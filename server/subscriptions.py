@@ -23,7 +23,7 @@ from graphql import (
     execute_subscription_event,
 )
 from starlette.requests import HTTPConnection
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketDisconnected
 
 from schema.documents import InvalidDocument
 from schema.errors import codes, formatted
@@ -34,7 +34,6 @@ from server.graphql import (
     body_of,
     checked_payload,
     coded,
-    coded_answer,
     is_awaitable,
     make_context,
     timed_out,
@@ -84,8 +83,8 @@ class _Refused(Exception):
 async def subscriptions(websocket: WebSocket) -> None:
     resources = resources_of(websocket)
     if not is_from_here(websocket, resources.settings):
-        denied = coded_answer(websocket, Forbidden.sentence, Forbidden.code, 403)
-        await websocket.send_denial_response(denied)
+        note(websocket, codes=[Forbidden.code])
+        await websocket.close()  # not accepted, that is a 403
     elif PROTOCOL not in websocket.scope["subprotocols"]:
         await websocket.accept()
         await websocket.close(4406, "Subprotocol not acceptable")
@@ -133,14 +132,14 @@ class _Socket:
             note(self._websocket, codes=self._codes)
 
     async def _listen(self) -> None:
-        try:
-            async with asyncio.timeout(SECONDS_TO_INTRODUCE):
-                while self._actor is None:
-                    await self._handle(await self._message())
-        except TimeoutError:
-            raise _Violation(4408, "Connection initialisation timeout") from None
+        deadline = asyncio.get_running_loop().time() + SECONDS_TO_INTRODUCE
         while True:
-            await self._handle(await self._message())
+            try:
+                async with asyncio.timeout_at(None if self._actor else deadline):
+                    message = await self._message()
+            except TimeoutError:
+                raise _Violation(4408, "Connection initialisation timeout") from None
+            await self._handle(message)
 
     async def _message(self) -> Message:
         received = await self._websocket.receive()
@@ -281,12 +280,12 @@ class _Socket:
         try:
             async with asyncio.timeout(SECONDS_TO_SEND):
                 await self._websocket.send_text(orjson.dumps(message).decode())
-        except TimeoutError:
-            raise WebSocketDisconnect(1006, "Nothing is read.") from None
+        except (TimeoutError, WebSocketDisconnected):  # or another subscription has found out
+            raise WebSocketDisconnect(1006) from None
 
     async def _hang_up(self, violation: Exception) -> None:
         assert isinstance(violation, _Violation)
-        with contextlib.suppress(WebSocketDisconnect, TimeoutError):
+        with contextlib.suppress(WebSocketDisconnect, WebSocketDisconnected, TimeoutError):
             async with asyncio.timeout(SECONDS_TO_SEND):
                 await self._websocket.close(violation.code, violation.reason)
 

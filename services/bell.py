@@ -23,6 +23,8 @@ TEAMS = "spoke_credits_teams"
 """Channel: the credits of these teams may have changed. Its payload is like 3,17."""
 
 SECONDS_BETWEEN_STROKES = 0.02
+SECONDS_BETWEEN_TEAMS = 0.1
+"""Nobody watches them more closely, and each server process that is watched hears every stroke."""
 SECONDS_FOR_A_CONNECTION = 1.0
 """By then those who listen will have asked."""
 MOST_TEAMS = 700
@@ -40,6 +42,7 @@ class Bell:
         self._pool = pool
         self._teams: set[int] = set()
         self._has_texts = False
+        self._teams_due_at = 0.0
         self._sounding: asyncio.Task[None] | None = None
 
     def ring(self, team_ids: Iterable[int], *, texts: bool = False) -> None:
@@ -57,20 +60,23 @@ class Bell:
 
     async def _sound(self) -> None:
         while self._teams or self._has_texts:
-            strokes = list(self._take())
-            try:
-                await self._notify(strokes)
-            except Exception:  # what isn't told now is asked for later
-                log.warning("bell_is_mute", exc_info=True)
+            if strokes := list(self._take(asyncio.get_running_loop().time())):
+                try:
+                    await self._notify(strokes)
+                except Exception:  # what isn't told now is asked for later
+                    log.warning("bell_is_mute", exc_info=True)
             await asyncio.sleep(SECONDS_BETWEEN_STROKES)
         self._sounding = None
 
-    def _take(self) -> Iterator[tuple[str, str]]:
-        """Channels and payloads."""
-        teams, self._teams = iter(self._teams), set()
+    def _take(self, now: float) -> Iterator[tuple[str, str]]:
+        """Channels and payloads that are due."""
         has_texts, self._has_texts = self._has_texts, False
         if has_texts:
             yield TEXTS, ""
+        if not self._teams or now < self._teams_due_at:
+            return
+        teams, self._teams = iter(self._teams), set()
+        self._teams_due_at = now + SECONDS_BETWEEN_TEAMS
         while some := list(islice(teams, MOST_TEAMS)):
             yield TEAMS, payload_of(some)
 

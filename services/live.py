@@ -9,8 +9,8 @@ strokes can be lost, and Spoke changes roles and ends sessions without telling u
 
 import asyncio
 import contextlib
-import math
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
+from itertools import chain
 from typing import NamedTuple
 
 import structlog
@@ -59,57 +59,44 @@ class _Watcher:
     def __init__(self, sign_in: SignIn, team_id: int | None) -> None:
         self.sign_in = sign_in
         self.team_id = team_id
-        self.is_new = True
+        self.sees_figures = False
         self.can_take = asyncio.Event()
+        self._changed: set[int] = set() if team_id is None else {team_id}
+        self._is_urgent = True
+        self._told_at = 0.0
         self._actor: Actor | None = None
         self._role: str | None = None
         self._error: ServiceError | None = None
-        self._sees_figures = False
-        self._changed: set[int] = set() if team_id is None else {team_id}
-        self._is_urgent = False
-        self._told_at = 0.0
 
-    def notice(self, changes: Changes) -> None:
-        """Remembers what of it matters to them; new ones are told everything in any case."""
-        if self.is_new:
-            return
-        mine = changes if self.team_id is None else {self.team_id} & changes.keys()
-        for team_id in mine:
-            before, after = changes[team_id]
-            is_urgent = before is None or before.credit_status != after.credit_status
-            if is_urgent or self._sees_figures:
-                self._changed.add(team_id)
-                self._is_urgent |= is_urgent
+    @property
+    def has_news(self) -> bool:
+        return bool(self._changed)
 
     @property
     def due_at(self) -> float:
-        """By the clock of the event loop."""
-        if self.is_new or self._is_urgent:
-            return 0.0
-        return self._told_at + SECONDS_BETWEEN_FIGURES if self._changed else math.inf
+        """By the clock of the event loop, if there is news."""
+        return 0.0 if self._is_urgent else self._told_at + SECONDS_BETWEEN_FIGURES
+
+    def note(self, team_id: int, *, is_urgent: bool) -> None:
+        self._changed.add(team_id)
+        self._is_urgent |= is_urgent
 
     def admit(
         self, actor: Actor | None, role: str | None, team: TeamNow | None, settings: Settings
-    ) -> None:
-        """Ends it for those who may not watch, or no longer."""
+    ) -> bool:
+        """Ends it for those who may not watch, or no longer. Whether they see other fields now."""
         try:
-            _require_may_watch(actor, role, self.team_id, team)
+            self._actor, self._role = _require_may_watch(actor, self.team_id, role, team), role
         except ServiceError as error:
             self._error = error
             self.can_take.set()
-            return
-        assert actor is not None
-        saw_figures, self._sees_figures = (
-            self._sees_figures,
-            sees_credits(actor, role, settings.credits_visible_to),
-        )
-        if self._sees_figures != saw_figures and self.team_id is not None:
-            self._changed.add(self.team_id)
-            self._is_urgent = True
-        self._actor, self._role = actor, role
+            return False
+        saw_figures = self.sees_figures
+        self.sees_figures = sees_credits(self._actor, role, settings.credits_visible_to)
+        return self.sees_figures != saw_figures
 
     def tell(self, now: float) -> None:
-        self.is_new = self._is_urgent = False
+        self._is_urgent = False
         self._told_at = now
         self.can_take.set()
 
@@ -126,8 +113,8 @@ class _Watcher:
 
 
 def _require_may_watch(
-    actor: Actor | None, role: str | None, team_id: int | None, team: TeamNow | None
-) -> None:
+    actor: Actor | None, team_id: int | None, role: str | None, team: TeamNow | None
+) -> Actor:
     """Raises NotAuthenticated, Forbidden, NotFound."""
     if actor is None:
         raise NotAuthenticated
@@ -135,6 +122,7 @@ def _require_may_watch(
         require_superadmin(actor)
     else:
         require_visible(actor, team.seen_with(role) if team else None)
+    return actor
 
 
 class Live:
@@ -147,7 +135,11 @@ class Live:
         self._pool = pool
         self._settings = settings
         self._url = url
-        self._watchers: set[_Watcher] = set()
+        self._new: set[_Watcher] = set()
+        self._watchers: dict[int | None, set[_Watcher]] = {}
+        """By what they watch, without the new ones: of them nothing is known."""
+        self._waiting: set[_Watcher] = set()
+        """Those for whom there is news."""
         self._teams: dict[int, TeamNow] = {}
         self._rung: set[int] = set()
         self._wake = asyncio.Event()
@@ -172,7 +164,10 @@ class Live:
         try:
             while True:
                 await watcher.can_take.wait()
-                yield watcher.take(self._teams)
+                event = watcher.take(self._teams)
+                if not watcher.has_news:
+                    self._waiting.discard(watcher)
+                yield event
         finally:
             self._leave(watcher)
 
@@ -182,16 +177,21 @@ class Live:
         await asyncio.gather(*self._running, return_exceptions=True)
 
     def _join(self, watcher: _Watcher) -> None:
-        if not self._watchers:
+        if not self._new and not self._watchers:
             task = asyncio.create_task(self._run())
             self._running.add(task)
             task.add_done_callback(self._running.discard)
-        self._watchers.add(watcher)
+        self._new.add(watcher)
         self._wake.set()
 
     def _leave(self, watcher: _Watcher) -> None:
-        self._watchers.discard(watcher)
-        if not self._watchers:
+        self._new.discard(watcher)
+        self._waiting.discard(watcher)
+        others = self._watchers.get(watcher.team_id, set())
+        others.discard(watcher)
+        if not others:
+            self._watchers.pop(watcher.team_id, None)
+        if not self._new and not self._watchers:
             for task in self._running:
                 task.cancel()
             self._teams = {}
@@ -228,39 +228,56 @@ class Live:
     async def _look(self) -> float:
         """Returns when the next look is due even if the bell is silent."""
         loop = asyncio.get_running_loop()
-        watchers = list(self._watchers)  # those who come meanwhile wait for the next look
         is_for_all = loop.time() >= self._all_due_at
         if is_for_all:
             self._all_due_at = loop.time() + SECONDS_UNTIL_ALL
+        new = set(self._new)
         async with self._pool.connection() as connection:
-            await self._read(connection, watchers, is_for_all)
-            due = [watcher for watcher in watchers if watcher.due_at <= loop.time()]
-            await self._ask(connection, watchers if is_for_all else due)
+            self._note(await self._read(connection, new, is_for_all))
+            self._receive(new & self._new)
+            due = [watcher for watcher in self._waiting if watcher.due_at <= loop.time()]
+            everybody = chain.from_iterable(self._watchers.values())
+            await self._ask(connection, list(everybody) if is_for_all else due)
         for number, watcher in enumerate(due, start=1):
             watcher.tell(loop.time())
             if number % TOLD_AT_ONCE == 0:
                 await asyncio.sleep(0)
-        return min([self._all_due_at, *(watcher.due_at for watcher in watchers)])
+        return min([self._all_due_at, *(watcher.due_at for watcher in self._waiting)])
 
     async def _read(
-        self, connection: AsyncConnection, watchers: Sequence[_Watcher], is_for_all: bool
-    ) -> None:
-        """Notices what has changed of what is watched and rung for, or is read in any case."""
+        self, connection: AsyncConnection, new: Collection[_Watcher], is_for_all: bool
+    ) -> Changes:
+        """Reads what is rung for, or watched by new ones, or all that is watched."""
         rung, self._rung = self._rung, set()
-        watched = {watcher.team_id for watcher in watchers}
-        wanted = {watcher.team_id for watcher in watchers if is_for_all or watcher.is_new}
-        wanted |= rung if None in watched else rung & watched
+        wanted = {watcher.team_id for watcher in new}
+        wanted |= rung if None in self._watchers else rung & self._watchers.keys()
+        if is_for_all:
+            wanted |= self._watchers.keys()
         if not wanted:
-            return
+            return {}
         ids = None if None in wanted else [team_id for team_id in wanted if team_id is not None]
         found = {team.id: team for team in await teams_now(connection, ids)}
         known = self._teams
-        changes = {i: (known.get(i), team) for i, team in found.items() if known.get(i) != team}
         kept = {} if ids is None else {i: team for i, team in known.items() if i not in wanted}
         self._teams = kept | found
-        if changes:
+        return {i: (known.get(i), team) for i, team in found.items() if known.get(i) != team}
+
+    def _note(self, changes: Changes) -> None:
+        """For those to whom it matters."""
+        for team_id, (before, after) in changes.items():
+            is_urgent = before is None or before.credit_status != after.credit_status
+            watchers = chain(self._watchers.get(team_id, ()), self._watchers.get(None, ()))
             for watcher in watchers:
-                watcher.notice(changes)
+                if is_urgent or watcher.sees_figures:
+                    watcher.note(team_id, is_urgent=is_urgent)
+                    self._waiting.add(watcher)
+
+    def _receive(self, new: set[_Watcher]) -> None:
+        """Now that it is known what they watch."""
+        self._new -= new
+        self._waiting |= new
+        for watcher in new:
+            self._watchers.setdefault(watcher.team_id, set()).add(watcher)
 
     async def _ask(self, connection: AsyncConnection, watchers: Sequence[_Watcher]) -> None:
         """Who they are now, and what they may see."""
@@ -274,4 +291,7 @@ class Live:
         )
         for watcher, actor, role in zip(watchers, actors, roles, strict=True):
             team = self._teams.get(watcher.team_id or 0)
-            watcher.admit(actor, role, team, self._settings)
+            sees_others = watcher.admit(actor, role, team, self._settings)
+            if sees_others and watcher.team_id is not None:
+                watcher.note(watcher.team_id, is_urgent=True)
+                self._waiting.add(watcher)

@@ -70,7 +70,10 @@ class Socket:
         assert await self.receive() == {"type": "connection_ack"}
 
     async def send(self, message: Any) -> None:
-        await self._connection.send(orjson.dumps(message).decode())
+        await self.send_raw(orjson.dumps(message).decode())
+
+    async def send_raw(self, message: str | bytes) -> None:
+        await self._connection.send(message)
 
     async def receive(self) -> Any:
         """The next message, while nobody has subscribed."""
@@ -123,11 +126,16 @@ async def until(condition: Callable[[], bool]) -> None:
 
 @asynccontextmanager
 async def socket_to(
-    port: int, *, cookie: str = "", protocol: str = PROTOCOL, **headers: str
+    port: int,
+    *,
+    path: str = "/graphql",
+    cookie: str = "",
+    protocol: str = PROTOCOL,
+    **headers: str,
 ) -> AsyncIterator[Socket]:
     """Connected, but not introduced."""
     async with connect(
-        f"ws://127.0.0.1:{port}/graphql",
+        f"ws://127.0.0.1:{port}{path}",
         additional_headers={"Cookie": cookie, **headers},
         subprotocols=[Subprotocol(protocol)],
         compression=None,

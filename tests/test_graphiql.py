@@ -111,7 +111,7 @@ async def test_assets_are_kept_forever_under_their_version(client: httpx2.AsyncC
 def test_the_tabs_fit_the_schema() -> None:
     script = (graphiql.PAGES / "graphiql.js").read_text()
     documents = re.findall(r"tab\(\s*`(.*?)`", script, re.DOTALL)
-    assert len(documents) == 6
+    assert len(documents) == 7
     for document in documents:
         DOCUMENTS.get(document)
 

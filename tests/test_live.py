@@ -11,6 +11,7 @@ from typing import Any
 import httpx2
 import psycopg
 import pytest
+from structlog.testing import capture_logs
 
 from server import subscriptions
 from server.resources import Resources, open_resources
@@ -431,6 +432,22 @@ async def test_nothing_is_left_of_clients_that_vanish(
         assert cursor.rowcount == 0, round
 
 
+async def test_clients_that_vanish_while_they_are_told_are_no_trouble(
+    api: Api, resources: Resources, connect: Callable[[str], Awaitable[Socket]]
+) -> None:
+    with capture_logs() as logs:
+        for on in (False, True):
+            socket = await connect("texter")
+            for watcher in [await socket.subscribe(STATUS, id="1") for _ in range(50)]:
+                await watcher.told()
+            switching = asyncio.create_task(api("owner", SWITCH, on=on))
+            await watcher.next()
+            await socket.vanish()
+            await until(lambda: not resources.connected)
+            assert (await switching).ok
+    assert [line for line in logs if line["log_level"] in ("warning", "error")] == []
+
+
 async def test_ten_times_the_watchers_take_no_more_statements(
     api: Api,
     connect: Callable[[str], Awaitable[Socket]],
@@ -445,8 +462,8 @@ async def test_ten_times_the_watchers_take_no_more_statements(
         new = [await sockets[n % 4].subscribe(STATUS, id="1") for n in range(len(watchers), many)]
         for watcher in new:
             assert await watcher.told() == AVAILABLE
+        await asyncio.sleep(0.5 if watchers else last_for_all)
         watchers += new
-        await asyncio.sleep(last_for_all if many == 4 else 0.5)
         with statements(monkeypatch) as sent:
             assert (await api("owner", SWITCH, on=False)).ok
             for watcher in watchers:

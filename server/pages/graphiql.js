@@ -186,6 +186,21 @@ mutation SendMessage(
       idempotencyKey: freshKey(),
     },
   ),
+  tab(
+    `
+# What changes is told at once,
+# until the button is pressed again.
+subscription Live($teamId: ID!) {
+  teamCredits(teamId: $teamId) {
+    name
+    creditStatus
+    remainingCredits
+    purchasedCredits
+    usedCredits
+  }
+}`,
+    { teamId: "1" },
+  ),
 ];
 
 // Tabs last as long as the browser's own tab: a reload keeps the keys, so that a repeat still adds
@@ -195,6 +210,7 @@ const isFirstVisit = storage.getItem("graphiql:tabState") === null;
 
 YogaGraphiQL.renderYogaGraphiQL(document.querySelector("#graphiql"), {
   endpoint: "/graphql",
+  subscriptionsProtocol: "WS",
   storage,
   defaultTabs: tabs,
   // Otherwise Yoga's own greeting comes first, and once more after each reload.
