@@ -65,7 +65,8 @@ class RequestLog:
                 await _masked(scope, receive, send_noted)
         finally:
             seconds = time.perf_counter() - started
-            count_request(*_counted_as(scope, notes), seconds)
+            if scope["type"] == "http":  # a WebSocket lasts as long as its client likes
+                count_request(*_counted_as(scope, notes), seconds)
             milliseconds = round(seconds * 1000, 1)
             method, path = scope.get("method", "WEBSOCKET"), scope["path"]
             log.info("request", method=method, path=path, milliseconds=milliseconds, **notes)

@@ -44,6 +44,7 @@ from server.sessions import bearer_of, sign_in_of
 from services.access import Actor
 from services.errors import Forbidden, NotAuthenticated, ServiceUnavailable
 from services.live import Event
+from services.metrics import WEBSOCKETS
 from services.sessions import SignIn
 from services.settings import Settings
 
@@ -193,14 +194,17 @@ class _Socket:
         if connected[actor.user_id] >= MOST_OF_A_PERSON:
             raise _Violation(4403, "You have too many connections.")
         connected[actor.user_id] += 1
+        WEBSOCKETS.inc()
         self._actor = actor
         note(self._websocket, user_id=actor.user_id)
 
     def _depart(self) -> None:
         if self._actor:
-            self._resources.connected[self._actor.user_id] -= 1
-            if not self._resources.connected[self._actor.user_id]:
-                del self._resources.connected[self._actor.user_id]
+            connected, user_id = self._resources.connected, self._actor.user_id
+            connected[user_id] -= 1
+            if not connected[user_id]:
+                del connected[user_id]
+            WEBSOCKETS.dec()
 
     async def _subscribe(self, name: str, payload: Message) -> None:
         if self._actor is None:

@@ -5,7 +5,7 @@ Labels come from sets that we know: fields of the schema, codes, outcomes; never
 
 from functools import cache
 
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter, Gauge, Histogram
 
 REQUESTS = Histogram(
     "spoke_credits_request_duration_seconds",
@@ -24,6 +24,7 @@ SENDS = Counter(
     "Wishes to send a text: ACCEPTED, REPEATED with the same key, or the code of the refusal.",
     ["outcome"],
 )
+WEBSOCKETS = Gauge("spoke_credits_websockets", "People who are connected to watch.")
 
 
 def count_request(operation: str, code: str, seconds: float) -> None:
