@@ -99,7 +99,7 @@ async def run_worker(
     async with (
         open_database(
             url,
-            pool_size=CONCURRENCY + 3,
+            pool_size=CONCURRENCY + 5,
             send_pool_size=CONNECTIONS,
             prepares=settings.database_prepare,
         ) as database,

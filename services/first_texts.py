@@ -7,9 +7,10 @@ import time
 from collections import Counter
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 from sqlalchemy import TextClause, select, text
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncResult, AsyncSession
 
 from models.scripts import CampaignVariable, InteractionStep
 from services.campaigns import custom_fields_of_campaigns
@@ -63,20 +64,31 @@ async def count_credits(
         {**asked, **texter, "most": sample},
         execution_options={"yield_per": PAGE},
     )
-    counts: Counter[int] = Counter()
-    dearest = (0, 0)
-    turn_ends = 0.0
-    async for contact_id, *fields in found:
-        if time.perf_counter() > turn_ends:
-            await asyncio.sleep(SECONDS_AT_A_TIME)
-            turn_ends = time.perf_counter() + SECONDS_AT_A_TIME
-        _, cost = first_text(script, Recipient(*fields), settings)
-        counts[cost.credits] += 1
-        dearest = max(dearest, (cost.credits, -contact_id))
+    try:
+        counts, dearest_contact_id = await _counted(found, script, settings)
+    finally:
+        await found.close()
     longest = math.ceil(settings.max_message_length / UCS_2_JOINED)
     credits, margin = extrapolated(counts, contacts, dearest=max(longest, settings.mms_credits))
     sampled = counts.total() if is_sampled else None
-    return Figures(contacts, credits, margin, sampled, dearest_contact_id=-dearest[1] or None)
+    return Figures(contacts, credits, margin, sampled, dearest_contact_id)
+
+
+async def _counted(
+    found: AsyncResult[Any], script: Script, settings: Settings
+) -> tuple[Counter[int], int | None]:
+    """How many texts cost so much, and to which contact the dearest goes."""
+    counts: Counter[int] = Counter()
+    dearest = (0, 0)
+    turn_ends = 0.0
+    async for row in found:
+        if time.perf_counter() > turn_ends:
+            await asyncio.sleep(SECONDS_AT_A_TIME)
+            turn_ends = time.perf_counter() + SECONDS_AT_A_TIME
+        _, cost = first_text(script, Recipient._make(row[1:]), settings)
+        counts[cost.credits] += 1
+        dearest = max(dearest, (cost.credits, -row[0]))
+    return counts, -dearest[1] or None
 
 
 def first_text(script: Script, recipient: Recipient | None, settings: Settings) -> tuple[str, Cost]:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import text, update
+from sqlalchemy import Update, func, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.estimates import CampaignEstimate
@@ -21,7 +21,7 @@ from services.teams import Team, require_visible
 
 MOST_AGE = timedelta(minutes=10)
 LEASE = timedelta(minutes=1)
-"""No count may take longer: a worker that is silent for so long is taken for dead."""
+"""A worker that doesn't renew its claim for so long is taken for dead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,14 +87,14 @@ async def claim_estimate(session: AsyncSession) -> Claim | None:
     return Claim(*row) if row else None
 
 
+async def renew_claim(session: AsyncSession, claim: Claim) -> None:
+    await session.execute(_of_claim(claim).values(lease_until=func.now() + LEASE))
+
+
 async def record_estimate(session: AsyncSession, claim: Claim, figures: Figures) -> bool:
     """False where another worker has taken it over. The figures are as old as the claim."""
     recorded = await session.scalar(
-        update(CampaignEstimate)
-        .where(
-            CampaignEstimate.campaign_id == claim.campaign_id,
-            CampaignEstimate.fence == claim.fence,
-        )
+        _of_claim(claim)
         .values(
             requested_at=None,
             lease_until=None,
@@ -109,6 +109,13 @@ async def record_estimate(session: AsyncSession, claim: Claim, figures: Figures)
         .returning(CampaignEstimate.campaign_id)
     )
     return recorded is not None
+
+
+def _of_claim(claim: Claim) -> Update:
+    """Changes nothing where another worker has taken it over."""
+    return update(CampaignEstimate).where(
+        CampaignEstimate.campaign_id == claim.campaign_id, CampaignEstimate.fence == claim.fence
+    )
 
 
 # What the figures of campaign c rest on, as far as that is quickly told: whether there are contacts

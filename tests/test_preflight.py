@@ -23,6 +23,7 @@ from services.preflight import (
     claim_estimate,
     estimates_of_campaigns,
     record_estimate,
+    renew_claim,
 )
 from services.segments import cost_of
 from services.settings import Settings, load_settings
@@ -426,12 +427,53 @@ async def test_what_a_dead_worker_owed_another_counts(database: Database) -> Non
     assert (await known(database, team)).credits_needed == 7
 
 
-async def test_a_lease_is_as_long_as_a_count_may_take(database: Database) -> None:
-    team = await make_team(database)
+async def test_a_living_worker_renews_its_claim(database: Database) -> None:
+    team = await make_team(database, contacts=3000)
+    await write_script(database, team, "x" * 1000)
     await ask(database, team)
-    await claim(database)
-    left = await value(database, "select lease_until - now() from campaign_estimate")
-    assert LEASE - timedelta(seconds=10) < left <= LEASE
+    counting = asyncio.create_task(make_estimates(database, SETTINGS, renew_seconds=0.01))
+    until, renewals = "select lease_until from campaign_estimate", set()
+    while not counting.done():
+        renewals.add(await value(database, until))
+        await asyncio.sleep(0.01)
+    await counting
+    # At first there is none, and at last again.
+    assert len(renewals - {None}) > 2
+    assert (await known(database, team)).credits_needed == 3000 * 7
+
+
+async def test_a_renewed_claim_lasts_a_lease(database: Database) -> None:
+    await ask(database, await make_team(database))
+    taken = await claim(database)
+    assert taken is not None
+    left = "select lease_until - now() from campaign_estimate"
+    assert LEASE - timedelta(seconds=10) < await value(database, left) <= LEASE
+    await rows(database, "update campaign_estimate set lease_until = now()")
+    async with database.sessions.begin() as session:
+        await renew_claim(session, taken)
+    assert LEASE - timedelta(seconds=10) < await value(database, left) <= LEASE
+    await rows(database, "update campaign_estimate set fence = fence + 1, lease_until = now()")
+    async with database.sessions.begin() as session:
+        await renew_claim(session, taken)
+    assert await value(database, left) <= timedelta()
+
+
+async def test_a_worker_that_is_stopped_leaves_its_count_to_others(database: Database) -> None:
+    team = await make_team(database, contacts=3000)
+    await write_script(database, team, "x" * 1000)
+    await ask(database, team)
+    counting = asyncio.create_task(make_estimates(database, SETTINGS))
+    while not await value(database, "select lease_until is not null from campaign_estimate"):
+        assert not counting.done()
+        await asyncio.sleep(0.01)
+    await asyncio.sleep(0.05)
+    counting.cancel()
+    await asyncio.gather(counting, return_exceptions=True)
+    assert counting.cancelled()
+    assert await ask(database, team) is None
+    await rows(database, "update campaign_estimate set lease_until = now()")
+    await make_estimates(database, SETTINGS)
+    assert (await known(database, team)).contacts == 3000
 
 
 async def test_a_change_while_counting_is_counted_after_it(database: Database) -> None:
