@@ -19,6 +19,7 @@ NAMES = (
     "refuse",
     "mixed",
     "live",
+    "texts",
     "lists",
     "processes",
     "memory",

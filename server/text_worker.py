@@ -54,6 +54,7 @@ MOST_IN_HAND = 64
 MOST_LOOKED_UP = 20
 GATHER_SECONDS = 0.005
 """Between two claims: what comes meanwhile shares the next one."""
+BURST_SECONDS = 0.05
 LONGEST_BACKOFF = timedelta(minutes=5)
 
 Outcome = Report | NotSent | OutcomeUnclear
@@ -291,10 +292,16 @@ async def _finished(tasks: set[asyncio.Task[None]], *, within: float) -> None:
 
 def _limiters(providers: Mapping[str, Provider]) -> dict[str, AsyncLimiter]:
     return {
-        name: AsyncLimiter(1, 1 / provider.texts_per_second)
+        name: _limiter(provider.texts_per_second)
         for name, provider in providers.items()
         if provider.texts_per_second is not None
     }
+
+
+def _limiter(per_second: float) -> AsyncLimiter:
+    """Lets through at once what is due in BURST_SECONDS: timers for each would be too slow."""
+    burst = max(1, per_second * BURST_SECONDS)
+    return AsyncLimiter(burst, burst / per_second)
 
 
 @asynccontextmanager
