@@ -30,6 +30,8 @@ from services.purchases import Purchase, Wanted, people_of, purchases_of_teams
 from services.rows import rows_by_id
 from services.settings import Settings
 from services.teams import Team, teams_by_id
+from services.usage import Usage, usage_of_teams
+from services.usage import Wanted as UsageWanted
 from services.users import TeamMembership, memberships_of_users
 
 Key = TypeVar("Key")
@@ -111,6 +113,10 @@ class Loaders:
         people = await rows_by_id(session, User, ids) if ids else []
         self.users.prime_many(dict(zip(ids, people, strict=True)))
         return found
+
+    @cached_property
+    def usage(self) -> DataLoader[UsageWanted, list[Usage]]:
+        return self._loader(usage_of_teams)
 
     @cached_property
     def has_unassigned_contacts(self) -> DataLoader[int, bool]:

@@ -6,8 +6,9 @@ import strawberry
 
 from services.segments import Encoding as SegmentEncoding
 from services.teams import CreditStatus, TeamOrder
+from services.usage import UsageBy
 
-__all__ = ["CreditStatus", "Encoding", "RequestAutoApprove", "TeamOrder", "UserRole"]
+__all__ = ["CreditStatus", "Encoding", "RequestAutoApprove", "TeamOrder", "UsageBy", "UserRole"]
 
 strawberry.enum(
     CreditStatus,
@@ -19,6 +20,14 @@ strawberry.enum(
     TeamOrder,
     description="Order of a list of teams; ties by id. LAST_PURCHASE is the newest purchase that "
     "was not removed.",
+)
+
+
+strawberry.enum(
+    UsageBy,
+    description="What a row of usage is about. DAY and MONTH: every one of the period, also those "
+    "without texts; periods of at most 366 days, or 3653 by MONTH. CAMPAIGN: those with texts, the "
+    "most segments first.",
 )
 
 

@@ -8,13 +8,23 @@ from collections.abc import AsyncGenerator
 
 import strawberry
 
-from resolvers import campaigns, contacts, credits, messages, organizations, teams, users
+from resolvers import (
+    campaigns,
+    contacts,
+    credits,
+    messages,
+    organizations,
+    teams,
+    usage,
+    users,
+)
 from schema.fields import field, subscription
 from schema.types.campaigns import Assignment, Campaign
 from schema.types.contacts import CampaignContact
 from schema.types.credits import CreditEstimate, CreditPurchase
 from schema.types.organizations import Organization
 from schema.types.teams import Team, TeamPage
+from schema.types.usage import UsagePage
 from schema.types.users import User
 
 
@@ -37,6 +47,11 @@ class RootQuery:
     team: Team | None = field(teams.team, "A team and its credits. For its members.")
     teams: TeamPage | None = field(
         teams.list_teams, "All teams of the account. For superadmins. limit: at most 1000."
+    )
+    account_usage: UsagePage | None = field(
+        usage.account_usage,
+        "What each team texted, from a day to another, both included; at most 366 days. For "
+        "superadmins. limit: at most 1000.",
     )
     estimate_credits: CreditEstimate | None = field(
         credits.estimate_credits,

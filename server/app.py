@@ -13,13 +13,19 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route, WebSocketRoute
 
-from server import graphiql, health, sign_in, webhooks
+from server import exports, graphiql, health, sign_in, webhooks
 from server.bodies import BadRequest
 from server.graphql import coded_answer, graphql
 from server.request_log import RequestLog
 from server.resources import open_resources
 from server.subscriptions import subscriptions
-from services.errors import Forbidden, InvalidInput, ServiceError, ServiceUnavailable
+from services.errors import (
+    Forbidden,
+    NotAuthenticated,
+    NotFound,
+    ServiceError,
+    ServiceUnavailable,
+)
 from services.settings import Settings
 from services.twilio_signatures import INBOUND, REPORTS
 
@@ -44,14 +50,14 @@ def create_app(settings: Settings, *, url: str, secret: str) -> Starlette:
             Route("/healthz", health.healthz),
             Route("/readyz", health.readyz),
             Route("/", graphiql.home),
+            *exports.ROUTES,
             *graphiql.ROUTES,
         ],
         middleware=[Middleware(RequestLog, spoke_version=settings.spoke_version)],
         exception_handlers={
             HTTPException: _refused,
             BadRequest: _bad_request,
-            InvalidInput: _not_allowed,
-            Forbidden: _not_allowed,
+            ServiceError: _refused_by_service,
             ServiceUnavailable: _unavailable,
             psycopg.OperationalError: _unavailable,
             sqlalchemy.exc.OperationalError: _unavailable,
@@ -75,10 +81,13 @@ async def _bad_request(request: Request, error: Exception) -> Response:
     return coded_answer(request, error.sentence, error.code, error.status)
 
 
-async def _not_allowed(request: Request, error: Exception) -> Response:
+async def _refused_by_service(request: Request, error: Exception) -> Response:
     assert isinstance(error, ServiceError)
-    status = 403 if isinstance(error, Forbidden) else 400
+    status = _STATUSES.get(type(error), 400)
     return coded_answer(request, str(error), error.code, status)
+
+
+_STATUSES: dict[type[ServiceError], int] = {NotAuthenticated: 401, Forbidden: 403, NotFound: 404}
 
 
 async def _unavailable(request: Request, error: Exception) -> Response:

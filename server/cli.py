@@ -1,4 +1,4 @@
-"""The command line: serve, worker, migrate, seed, schema, credits, texts, users, tokens.
+"""The command line: serve, worker, migrate, seed, schema, credits, usage, texts, users, tokens.
 
 Commands import what only they need, so that the small ones start quickly.
 """
@@ -24,10 +24,14 @@ from services.errors import ServiceError
 from services.outbound_texts import Resolution, list_unknown, resolve_unknown
 from services.sessions import create_token, list_tokens, revoke_token
 from services.settings import Settings, SettingsError, load_settings
+from services.usage_day import REBUILT_DAYS, rebuild_usage, verify_usage
 from services.users import create_user
 from services.verification import verify_credits
 
 Result = TypeVar("Result")
+
+MOST_SHOWN = 100
+"""Lines about drift."""
 
 
 def _settings_help() -> str:
@@ -47,10 +51,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 credits = typer.Typer(help="The books.", no_args_is_help=True)
+usage = typer.Typer(help="How much was texted.", no_args_is_help=True)
 texts = typer.Typer(help="Texts on their way.", no_args_is_help=True)
 users = typer.Typer(help="People.", no_args_is_help=True)
 tokens = typer.Typer(help="Secrets by which scripts act for a person.", no_args_is_help=True)
 app.add_typer(credits, name="credits")
+app.add_typer(usage, name="usage")
 app.add_typer(texts, name="texts")
 app.add_typer(users, name="users")
 app.add_typer(tokens, name="tokens")
@@ -139,6 +145,34 @@ def verify() -> None:
     print(f"{found.teams} teams, {found.entries} entries, {len(found.drifts)} with drift.")
     if found.drifts:
         raise typer.Exit(1)
+
+
+@usage.command("verify")
+def verify_usage_(
+    days: Annotated[
+        int | None, typer.Option(help="Only the last so many, today included. [default: all]")
+    ] = None,
+) -> None:
+    """Compare usage with messages and ledger entries; exit code 1 if they differ."""
+    drifts = _with_session(_settings(), lambda session: verify_usage(session, days=days))
+    for drift in drifts[:MOST_SHOWN]:
+        print(drift)
+    print(f"{len(drifts)} rows of usage with drift.")
+    if drifts:
+        raise typer.Exit(1)
+
+
+@usage.command("rebuild")
+def rebuild_usage_(
+    days: Annotated[
+        int, typer.Option(help="The last so many, today included. Older messages may be gone.")
+    ] = REBUILT_DAYS,
+) -> None:
+    """Make usage what messages and ledger entries say. Texts can be sent meanwhile."""
+    changes = _with_session(
+        _settings(), lambda session: rebuild_usage(session, days=days, with_ours=True)
+    )
+    print(f"{len(changes)} rows of usage changed.")
 
 
 @texts.command()

@@ -1,4 +1,5 @@
-"""Demo data: one account with twelve teams, made through the services.
+"""Demo data: one account with twelve teams, made through the services. What they texted before they
+had credits is history, as an installed Spoke would have it.
 
 Everybody's password is known: it exists only in the embedded database, or where an operator asked
 for it on an empty one.
@@ -28,6 +29,7 @@ from services.notices import make_notices
 from services.segments import cost_of
 from services.send_statement import Outcome, Send, write_sends
 from services.settings import Settings
+from services.usage_day import rebuild_usage
 from services.users import create_user
 
 PASSWORD = "spoke-demo-1"
@@ -44,6 +46,8 @@ EMAILS = [f"{name}@example.org" for name in PEOPLE]
 
 SHORT_TEXT = "Hi {firstName}, will you join us on Saturday?"
 LONG_TEXT = SHORT_TEXT + " We meet at the library at ten, and there is something to do for all." * 4
+TEAMS_WITH_HISTORY = 6
+HISTORY_DAYS = 14
 NAMES = ("Ana", "Ben", "Chloe", "David", "Elena", "Farid", "Grace", "Hugo", "Ines", "Jamal")
 
 
@@ -96,9 +100,15 @@ async def seed(session: AsyncSession, settings: Settings) -> None:
     ]
     superadmin, *members, texter2 = people
     actor = Actor(superadmin.id, superadmin.display_name, is_superadmin=True)
+    organizations = []
     for number, team in enumerate(TEAMS, start=1):
         staff = {1: dict(zip(reversed(Role), members, strict=True))}.get(number, {})
-        await _make_team(session, settings, actor, number, team, staff, texter2)
+        organizations.append(
+            await _make_team(session, settings, actor, number, team, staff, texter2)
+        )
+    for organization in organizations[:TEAMS_WITH_HISTORY]:
+        await _make_history(session, organization, texter2)
+    await rebuild_usage(session, days=None, with_ours=False)
     await _as_if_told(session, settings)
 
 
@@ -118,7 +128,7 @@ async def _make_team(
     team: DemoTeam,
     staff: dict[Role, User],
     texter2: User,
-) -> None:
+) -> Organization:
     organization = Organization(name=team.name, uuid=f"demo-{number}", features="{}")
     session.add(organization)
     await session.flush()
@@ -137,6 +147,7 @@ async def _make_team(
     await _send(session, settings, organization.id, texter, assignment, contacts[: team.sent], team)
     for purchase in purchases[: team.removed]:
         await remove_credit_purchase(session, actor, purchase_id=purchase.id)
+    return organization
 
 
 async def _make_campaign(
@@ -229,6 +240,59 @@ async def _send(
     )
     await session.execute(
         update(OutboundText).where(OutboundText.message_id.in_(message_ids)).values(state="DONE")
+    )
+
+
+async def _make_history(session: AsyncSession, organization: Organization, texter: User) -> None:
+    """A campaign that is over, texted by Spoke's own workers in the days before today."""
+    campaign = Campaign(
+        organization_id=organization.id,
+        title=f"{organization.name}: Petition",
+        description="Ask everybody to sign",
+        is_started=True,
+        is_archived=True,
+        is_approved=True,
+    )
+    session.add(campaign)
+    await session.flush()
+    assignment = Assignment(user_id=texter.id, campaign_id=campaign.id)
+    session.add(assignment)
+    await session.flush()
+    today = clock.now().replace(hour=0, minute=0, second=0, microsecond=0)
+    times = [
+        today - timedelta(days=days_ago) + timedelta(hours=17, minutes=number)
+        for days_ago in range(HISTORY_DAYS, 0, -1)
+        for number in range((days_ago * 7 + organization.id * 5) % 13)
+    ]
+    contacts = [
+        CampaignContact(
+            campaign_id=campaign.id,
+            assignment_id=assignment.id,
+            first_name=NAMES[position % len(NAMES)],
+            last_name=f"Signer {position + 1}",
+            cell=f"+1203{organization.id + 200}{position:04}",
+            message_status="messaged",
+            archived=True,
+        )
+        for position in range(len(times))
+    ]
+    session.add_all(contacts)
+    await session.flush()
+    session.add_all(
+        Message(
+            campaign_contact_id=contact.id,
+            assignment_id=assignment.id,
+            user_id=texter.id,
+            contact_number=contact.cell,
+            is_from_contact=False,
+            text=SHORT_TEXT.format(name=contact.first_name),
+            service="fakeservice",
+            send_status="ERROR" if position % 19 == 18 else "DELIVERED",
+            created_at=time,
+            num_segments=1,
+            num_media=0,
+        )
+        for position, (contact, time) in enumerate(zip(contacts, times, strict=True))
     )
 
 

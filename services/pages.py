@@ -4,7 +4,10 @@ import base64
 import binascii
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Generic, Protocol, Self, TypeVar
+from typing import Any, Generic, Protocol, Self, TypeVar
+
+from sqlalchemy import Select, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.errors import InvalidInput
 
@@ -17,6 +20,10 @@ def require_page(limit: int, offset: int, *, most: int) -> None:
         raise InvalidInput(f"limit must be from 1 to {most:,}.")
     if offset < 0:
         raise InvalidInput("offset must not be negative.")
+
+
+async def count_rows(session: AsyncSession, matching: Select[Any]) -> int:
+    return await session.scalar(select(func.count()).select_from(matching.subquery())) or 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.credits import CreditPurchase
+from models.organizations import Organization
 
 MOST_PURCHASES = 500
 
@@ -74,6 +75,21 @@ async def _newest_purchases(
         .order_by(chosen.c.id.desc())
     )
     return [Purchase(*row) for row in rows]
+
+
+async def next_purchases(
+    session: AsyncSession, *, team_id: int | None, before: int | None, limit: int
+) -> list[tuple[Purchase, str]]:
+    """Of a team, or of all: those older than that one, newest first, each with its team's name."""
+    older = select(*_SHOWN, Organization.name).join(
+        Organization, Organization.id == CreditPurchase.team_id
+    )
+    if team_id is not None:
+        older = older.where(CreditPurchase.team_id == team_id)
+    if before is not None:
+        older = older.where(CreditPurchase.id < before)
+    rows = await session.execute(older.order_by(CreditPurchase.id.desc()).limit(limit))
+    return [(Purchase(*purchase), name) for *purchase, name in rows]
 
 
 def people_of(purchases: Iterable[Purchase]) -> set[int]:

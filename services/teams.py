@@ -16,7 +16,7 @@ from models.organizations import Organization
 from models.users import Membership
 from services.access import Actor, Role, has_role, require_superadmin, sees_credits
 from services.errors import Forbidden, NotFound
-from services.pages import OffsetPage, require_page
+from services.pages import OffsetPage, count_rows, require_page
 from services.settings import Settings
 from services.texts import checked_or_none
 
@@ -199,17 +199,20 @@ async def list_teams(
     )
     rows = found.all()
     # A page beyond the end has no row to tell the total.
-    total = rows[0][-1] if rows else await _count(session, matching)
+    total = rows[0][-1] if rows else await count_rows(session, matching)
     return TeamPage([_team(row[:-1]) for row in rows], OffsetPage(limit, offset, total))
-
-
-async def _count(session: AsyncSession, matching: Select[Any]) -> int:
-    return await session.scalar(select(func.count()).select_from(matching.subquery())) or 0
 
 
 def require_credits_visible(actor: Actor, team: Team, settings: Settings) -> Team:
     """Guards remaining, purchased and used credits, and purchases. Raises Forbidden."""
     if not sees_credits(actor, team.role, settings.credits_visible_to):
+        raise Forbidden
+    return team
+
+
+def require_admin(actor: Actor, team: Team) -> Team:
+    """Guards usage. Raises Forbidden for all but the team's ADMINs and OWNERs, and superadmins."""
+    if not actor.is_superadmin and not has_role(team.role, Role.ADMIN):
         raise Forbidden
     return team
 

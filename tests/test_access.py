@@ -7,6 +7,7 @@ import hashlib
 import secrets
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,8 @@ SEND_DOCUMENT = """mutation {
   sendMessage(campaignContactId: "1", message: {text: "Hi!", assignmentId: "1"}) { id }
 }"""
 
+TODAY = f'from: "{datetime.now(UTC).date()}", to: "{datetime.now(UTC).date()}"'
+
 # fmt: off
 ROOT_FIELDS = {
     # document                          nobody susp. texter superv. admin owner other superadmin
@@ -60,6 +63,9 @@ ROOT_FIELDS = {
         '{ team(id: "1") { id } }',     "login no    ok     ok      ok    ok    no    ok"),
     "teams": (
         "{ teams { teams { id } } }",   "login no    no     no      no    no    no    ok"),
+    "accountUsage": (
+        f"{{ accountUsage({TODAY}) {{ rows {{ texts creditsUsed }} }} }}",
+                                        "login no    no     no      no    no    no    ok"),
     "estimateCredits": (
         '{ estimateCredits(text: "Hi", recipients: 2) { credits } }',
                                         "login ok    ok     ok      ok    ok    ok    ok"),
@@ -96,6 +102,7 @@ TEAM_FIELDS = {
     "purchasedCredits":                 "login no    no     no      no    no    no    ok",
     "usedCredits":                      "login no    no     no      no    no    no    ok",
     "creditPurchases { id }":           "login no    no     no      no    no    no    ok",
+    f"usage({TODAY}) {{ texts }}":      "login no    no     no      ok    ok    no    ok",
 }
 FIGURES = ("remainingCredits", "purchasedCredits", "usedCredits", "creditPurchases { id }")
 FIGURES_VISIBLE_TO = {
@@ -155,6 +162,7 @@ WATCHED_TABLES = (
     "outbound_text",
     "assignment",
     "user_organization",
+    "usage_day",
 )
 CONTENTS = " union all ".join(
     f"select '{table}', count(*), sum(hashtextextended(t::text, 0)) from {table} t"
@@ -307,6 +315,21 @@ async def test_figures_are_for_those_whom_the_setting_names(
     for selection in FIGURES:
         document = f'{{ team(id: "1") {{ id {selection} }} }}'
         await asker.expect(document, row, ["team", field_name(selection)])
+
+
+@pytest.mark.parametrize(
+    "settings", [{"credits_visible_to": name} for name in FIGURES_VISIBLE_TO], indirect=True
+)
+async def test_credits_in_usage_are_for_those_who_may_see_both(
+    api: Api, connection: Connection, settings: Settings
+) -> None:
+    row = FIGURES_VISIBLE_TO[settings.credits_visible_to]
+    document = f'{{ team(id: "1") {{ usage({TODAY}) {{ texts creditsUsed }} }} }}'
+    for person in ("admin", "owner", "superadmin"):
+        answer = await api(person, document)
+        code = by_person(row)[person]
+        assert answer.codes == ([code] if code else []), person
+        assert answer.data["team"]["usage"] == [{"texts": 0, "creditsUsed": None if code else 0}]
 
 
 @pytest.mark.parametrize("settings", [{"credits_visible_to": "OWNER"}], indirect=True)

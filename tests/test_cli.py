@@ -1,5 +1,6 @@
 """The command line, as an operator uses it: real processes on a real database."""
 
+import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -29,7 +30,8 @@ def command(database_url: str) -> Command:
 def test_help_lists_commands_and_settings() -> None:
     shown = run("--help").stdout
     for name in (
-        "serve", "worker", "migrate", "seed", "schema", "credits", "texts", "users", "tokens",
+        "serve", "worker", "migrate", "seed", "schema", "credits", "usage", "texts", "users",
+        "tokens",
     ):  # fmt: skip
         assert name in shown
     for name in Settings.model_fields:
@@ -124,6 +126,32 @@ def test_verify_shows_drift_and_fails(command: Command, database_url: str) -> No
     assert "purchased 0, purchases add up to 7500" in result.stdout
     assert "2 broken links" in result.stdout
     assert "3 with drift" in result.stdout
+
+
+def test_usage_is_verified_and_rebuilt(command: Command, database_url: str) -> None:
+    command("seed")
+    verified = command("usage", "verify")
+    assert (verified.returncode, verified.stdout) == (0, "0 rows of usage with drift.\n")
+    with psycopg.connect(database_url) as connection:
+        connection.execute("update usage_day set texts = texts + 2 where team_id = 1")
+        connection.execute("delete from usage_day where team_id = 4 and is_ours")
+    drifted = command("usage", "verify")
+    assert drifted.returncode == 1
+    *lines, total = drifted.stdout.splitlines()
+    assert total == f"{len(lines)} rows of usage with drift."
+    assert re.search(
+        r"team 1, campaign 13, \d{4}-\d\d-\d\d \(UTC\), .*: to be right, texts -2$", lines[0]
+    )
+    assert re.search(r"that we accepted: to be right, texts \+40, segments \+120, ", lines[-1])
+    recent = command("usage", "verify", "--days", "3").stdout.splitlines()
+    assert 1 < len(recent) < len(lines)
+    assert (
+        command("usage", "rebuild", "--days", "3").stdout
+        == f"{len(recent) - 1} rows of usage changed.\n"
+    )
+    assert command("usage", "rebuild", "--days", "30").returncode == 0
+    assert command("usage", "verify").returncode == 0
+    assert "days must be from 1" in command("usage", "rebuild", "--days", "0").stderr
 
 
 def test_serve_refuses_to_show_demo_people_to_the_network(command: Command) -> None:

@@ -56,11 +56,18 @@ DESCRIBED_ARGUMENTS = (
     "RootMutation.removeCreditPurchase",
     "RootMutation.sendMessage",
     "RootSubscription.teamCredits",
+    "RootQuery.accountUsage",
     "Team.creditPurchases",
+    "Team.usage",
 )
+TODAY = f'from: "{datetime.now(UTC).date()}", to: "{datetime.now(UTC).date()}"'
 # Every list whose length the client chooses: how to ask for so many, and the most that it gives.
 BOUNDED_LISTS = {
     "RootQuery.teams": ("{ teams(limit: %d) { teams { id } } }", 1000),
+    "RootQuery.accountUsage": (
+        f"{{ accountUsage({TODAY}, limit: %d) {{ rows {{ texts }} }} }}",
+        1000,
+    ),
     "Team.creditPurchases": ('{ team(id: "1") { creditPurchases(limit: %d) { id } } }', 500),
     "User.memberships": ("{ currentUser { memberships(first: %d) { edges { cursor } } } }", 1000),
 }
@@ -158,7 +165,9 @@ async def test_no_list_gives_more_than_its_most(api: Api) -> None:
         assert (await api("superadmin", document % 0)).codes == ["BAD_USER_INPUT"], name
 
 
-@pytest.mark.parametrize("coordinate", ["RootQuery.teams", "Team.creditPurchases"])
+@pytest.mark.parametrize(
+    "coordinate", ["RootQuery.teams", "RootQuery.accountUsage", "Team.creditPurchases"]
+)
 def test_bound_is_told(coordinate: str) -> None:
     _, most = BOUNDED_LISTS[coordinate]
     field = dict(fields())[coordinate]
@@ -195,8 +204,14 @@ WAYS = {
     "RelayPageInfo": ("owner", "{ currentUser { memberships { pageInfo { %s } } } }"),
     "Team": ("superadmin", "{ teams { teams { %s } } }"),
     "TeamPage": ("superadmin", "{ teams { %s } }"),
+    "Usage": ("superadmin", f"{{ accountUsage({TODAY}) {{ rows {{ %s }} }} }}"),
+    "UsagePage": ("superadmin", f"{{ accountUsage({TODAY}) {{ %s }} }}"),
     "User": ("superadmin", "{ currentUser { %s } }"),
 }
+
+
+ARGUMENTS = {"ID": '"1"', "String": '"1"', "Date": '"2026-11-22"'}
+"""For each type of a required argument a value."""
 
 
 def selection(name: str) -> str:
@@ -210,8 +225,9 @@ def selection(name: str) -> str:
 
 
 def needed_arguments(field: GraphQLField) -> str:
-    needed = [f'{name}: "1"' for name, one in field.args.items() if is_required_argument(one)]
-    return f"({', '.join(needed)})" if needed else ""
+    needed = {name: one.type for name, one in field.args.items() if is_required_argument(one)}
+    given = [f"{name}: {ARGUMENTS[get_named_type(kind).name]}" for name, kind in needed.items()]
+    return f"({', '.join(given)})" if given else ""
 
 
 def is_object(field: GraphQLField) -> bool:

@@ -4,12 +4,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
-from resolvers import teams
+from resolvers import teams, usage
 from schema.enums import CreditStatus
 from schema.fields import field, plain
 from schema.scalars import BigInt
 from schema.types.credits import CreditPurchase
 from schema.types.pages import PageInfo
+from schema.types.usage import Usage
 
 if TYPE_CHECKING:
     from schema.types.organizations import Organization
@@ -41,6 +42,11 @@ class Team:
     credit_purchases: list[CreditPurchase] | None = field(
         teams.credit_purchases,
         "Newest first; limit at most 500. Visible like remainingCredits.",
+    )
+    usage: list[Usage] | None = field(
+        usage.usage_of_team,
+        "What it texted, from a day to another, both included. At most 366 days, or 3653 by month; "
+        "at most 10,000 campaigns. For its ADMINs and OWNERs.",
     )
     organization: Annotated["Organization", strawberry.lazy("schema.types.organizations")] = field(
         teams.organization, "The team as Spoke's client knows it."
