@@ -1,19 +1,37 @@
-"""Balances, their ledger, and the episodes of having run out. Ours."""
+"""Balances, their ledger, and what happened to them that people are told of. Ours."""
 
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index, false, text, true
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    Identity,
+    Index,
+    SmallInteger,
+    false,
+    text,
+    true,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import NOW, Base, created_at, identity
 
 
 class CreditAccount(Base):
-    """A team's balance: what its ledger entries sum up to. No row: credits were never used."""
+    """A team's balance: what its ledger entries sum up to. No row: credits were never used.
+
+    `low_credits`: warn at so many, too. `low_level`: how many of its thresholds the team has been
+    warned of. `low_mail`: whether its owners want such mail.
+    """
 
     __tablename__ = "credit_account"
-    __table_args__: Any = ({"postgresql_with": {"fillfactor": 50}},)
+    __table_args__: Any = (
+        CheckConstraint("bought_since_empty >= 0", name="credit_account_bought_check"),
+        CheckConstraint("low_credits > 0", name="credit_account_low_credits_check"),
+        {"postgresql_with": {"fillfactor": 50}},
+    )
 
     team_id: Mapped[int] = mapped_column(
         ForeignKey("organization.id"), primary_key=True, autoincrement=False
@@ -22,6 +40,10 @@ class CreditAccount(Base):
     balance: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
     purchased: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
     updated_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    bought_since_empty: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+    low_level: Mapped[int] = mapped_column(SmallInteger, server_default=text("0"))
+    low_credits: Mapped[int | None] = mapped_column(BigInteger)
+    low_mail: Mapped[bool] = mapped_column(server_default=true())
 
 
 class CreditPurchase(Base):
@@ -130,6 +152,23 @@ class CreditExhaustion(Base):
     required: Mapped[int | None] = mapped_column(BigInteger)
     opened_at: Mapped[datetime] = created_at()
     closed_at: Mapped[datetime | None]
+    notices_made_at: Mapped[datetime | None]
+
+
+class CreditWarning(Base):
+    """A team came down to `threshold`, the lowest one reached. It is the outbox of its mail."""
+
+    __tablename__ = "credit_warning"
+    __table_args__: Any = (
+        CheckConstraint("remaining between 1 and threshold", name="credit_warning_remaining_check"),
+        Index("credit_warning_outbox", "id", postgresql_where=text("notices_made_at is null")),
+    )
+
+    id: Mapped[int] = identity()
+    team_id: Mapped[int] = mapped_column(ForeignKey("organization.id"))
+    remaining: Mapped[int] = mapped_column(BigInteger)
+    threshold: Mapped[int] = mapped_column(BigInteger)
+    created_at: Mapped[datetime] = created_at()
     notices_made_at: Mapped[datetime | None]
 
 

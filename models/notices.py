@@ -1,4 +1,4 @@
-"""Mail to people: one row for each mail and person. Ours."""
+"""Mail to people: a row for each mail and person, what was reported of it, who wants none. Ours."""
 
 from datetime import datetime
 from typing import Any
@@ -12,13 +12,18 @@ from models.base import Base, created_at, identity
 class CreditNotice(Base):
     __tablename__ = "credit_notice"
     __table_args__: Any = (
-        CheckConstraint("occasion in ('EXHAUSTED', 'SET_UP')", name="credit_notice_occasion_check"),
+        CheckConstraint(
+            "occasion in ('EXHAUSTED', 'RUNNING_LOW', 'SET_UP')",
+            name="credit_notice_occasion_check",
+        ),
         CheckConstraint("address = lower(address)", name="credit_notice_address_check"),
         CheckConstraint(
-            "state in ('QUEUED', 'SENDING', 'SENT', 'FAILED', 'UNKNOWN')",
+            "state in ('QUEUED', 'SENDING', 'SENT', 'FAILED', 'UNKNOWN', 'OBSOLETE', "
+            "'DELIVERED', 'BOUNCED', 'DROPPED')",
             name="credit_notice_state_check",
         ),
         UniqueConstraint("occasion", "occasion_id", "address"),
+        Index("credit_notice_team_id_index", "team_id", "id"),
         Index(
             "credit_notice_unfinished",
             "id",
@@ -51,3 +56,33 @@ class CreditNotice(Base):
     provider_message_id: Mapped[str | None]
     created_at: Mapped[datetime] = created_at()
     sent_at: Mapped[datetime | None]
+    delivered_at: Mapped[datetime | None]
+
+
+class CreditNoticeEvent(Base):
+    """What SendGrid reported of a notice's mail, once however often it did."""
+
+    __tablename__ = "credit_notice_event"
+    __table_args__: Any = (Index("credit_notice_event_notice_id_index", "notice_id"),)
+
+    sg_event_id: Mapped[str] = mapped_column(primary_key=True)
+    notice_id: Mapped[int] = mapped_column(ForeignKey("credit_notice.id", ondelete="CASCADE"))
+    kind: Mapped[str]
+    reason: Mapped[str | None]
+    happened_at: Mapped[datetime]
+    created_at: Mapped[datetime] = created_at()
+
+
+class CreditMailMute(Base):
+    """At this address nobody wants to hear that this team is running low."""
+
+    __tablename__ = "credit_mail_mute"
+    __table_args__: Any = (
+        CheckConstraint("address = lower(address)", name="credit_mail_mute_address_check"),
+    )
+
+    team_id: Mapped[int] = mapped_column(
+        ForeignKey("organization.id"), primary_key=True, autoincrement=False
+    )
+    address: Mapped[str] = mapped_column(primary_key=True)
+    created_at: Mapped[datetime] = created_at()

@@ -9,10 +9,12 @@ from strawberry import argument
 from resolvers.context import Info
 from resolvers.ids import spoke_id
 from schema.enums import CreditStatus, TeamOrder
+from schema.scalars import BigInt
 from services import credits, teams
+from services.access import require_superadmin
 from services.pages import require_page
 from services.purchases import MOST_PURCHASES, Page, Purchase, Wanted
-from services.teams import Team, require_credits_visible, require_owner
+from services.teams import Team, require_admin, require_credits_visible, require_owner
 
 TeamId = Annotated[strawberry.ID, argument(description="Which team.")]
 Offset = Annotated[int, argument(description="How many rows to skip.")]
@@ -64,6 +66,35 @@ async def set_credits_enabled(
         return await teams.get_team(session, info.context.actor, team_id=chosen)
 
 
+async def set_low_credits_threshold(
+    info: Info,
+    team_id: TeamId,
+    threshold: Annotated[
+        BigInt | None, argument(name="credits", description="At least 1; null for none.")
+    ] = None,
+) -> Any:
+    chosen = spoke_id(team_id, "teamId")
+    context = info.context
+    async with context.transaction() as session:
+        await credits.set_low_credits_threshold(
+            session, context.settings, context.actor, team_id=chosen, credits=threshold
+        )
+        return await teams.get_team(session, context.actor, team_id=chosen)
+
+
+async def set_running_low_mail(
+    info: Info,
+    team_id: TeamId,
+    enabled: Annotated[bool, argument(description="Whether such mail shall go out.")],
+) -> Any:
+    chosen = spoke_id(team_id, "teamId")
+    async with info.context.transaction() as session:
+        await credits.set_running_low_mail(
+            session, info.context.actor, team_id=chosen, enabled=enabled
+        )
+        return await teams.get_team(session, info.context.actor, team_id=chosen)
+
+
 def remaining_credits(root: strawberry.Parent[Team], info: Info) -> int:
     return require_credits_visible(info.context.actor, root, info.context.settings).remaining
 
@@ -78,6 +109,15 @@ def used_credits(root: strawberry.Parent[Team], info: Info) -> int:
 
 def turning_on_would_block(root: strawberry.Parent[Team], info: Info) -> bool:
     return require_owner(info.context.actor, root).turning_on_would_block
+
+
+def low_credits_threshold(root: strawberry.Parent[Team], info: Info) -> int | None:
+    require_superadmin(info.context.actor)
+    return root.low_credits
+
+
+def running_low_mail(root: strawberry.Parent[Team], info: Info) -> bool:
+    return require_admin(info.context.actor, root).running_low_mail
 
 
 def credit_purchases(

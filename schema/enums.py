@@ -4,17 +4,44 @@ from enum import Enum
 
 import strawberry
 
+from services.notices import NoticeState as CreditNoticeState
+from services.occasions import Occasion as CreditNoticeOccasion
 from services.segments import Encoding as SegmentEncoding
 from services.teams import CreditStatus, TeamOrder
 from services.usage import UsageBy
 
-__all__ = ["CreditStatus", "Encoding", "RequestAutoApprove", "TeamOrder", "UsageBy", "UserRole"]
+__all__ = [
+    "CreditNoticeOccasion",
+    "CreditNoticeState",
+    "CreditStatus",
+    "Encoding",
+    "RequestAutoApprove",
+    "TeamOrder",
+    "UsageBy",
+    "UserRole",
+]
 
 strawberry.enum(
     CreditStatus,
     description="Whether a team can send. SHORT and EXHAUSTED teams are blocked: pink in lists. "
     "DISABLED: credits are off, no limit. AVAILABLE: something remains. SHORT: something remains, "
     "but a text was refused because it cost more. EXHAUSTED: nothing remains, nothing can be sent.",
+)
+strawberry.enum(
+    CreditNoticeOccasion,
+    name="CreditNoticeOccasion",
+    description="What a mail is about. EXHAUSTED: nothing remains, or less than a text needed. "
+    "RUNNING_LOW: the team came down to one of its thresholds. SET_UP: credits were turned on with "
+    "nothing left.",
+)
+strawberry.enum(
+    CreditNoticeState,
+    name="CreditNoticeState",
+    description="What became of a mail. QUEUED: to be sent, or sent again. SENDING: in hand. SENT: "
+    "the mail provider took it. FAILED: given up or refused. UNKNOWN: may have been sent, and will "
+    "not be sent again. OBSOLETE: overtaken by events before it was sent. As the mail provider "
+    "reported: DELIVERED: the other side's mail server took it. BOUNCED: it came back. DROPPED: "
+    "not tried, as earlier mail to this address failed.",
 )
 strawberry.enum(
     TeamOrder,

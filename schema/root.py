@@ -13,6 +13,7 @@ from resolvers import (
     contacts,
     credits,
     messages,
+    notices,
     organizations,
     teams,
     usage,
@@ -22,6 +23,7 @@ from schema.fields import field, subscription
 from schema.types.campaigns import Assignment, Campaign
 from schema.types.contacts import CampaignContact
 from schema.types.credits import CreditEstimate, CreditPurchase
+from schema.types.notices import CreditNotice
 from schema.types.organizations import Organization
 from schema.types.teams import Team, TeamPage
 from schema.types.usage import UsagePage
@@ -53,6 +55,11 @@ class RootQuery:
         "What each team texted, from a day to another, both included; at most 366 days. For "
         "superadmins. limit: at most 1000.",
     )
+    credit_notices: list[CreditNotice] | None = field(
+        notices.list_notices,
+        "Mail about a team's credits, newest first. For its ADMINs and OWNERs, and superadmins. "
+        "limit: at most 500.",
+    )
     estimate_credits: CreditEstimate | None = field(
         credits.estimate_credits,
         "What texting so many people will cost, for anybody signed in; or a campaign's contacts, "
@@ -65,6 +72,15 @@ class RootMutation:
     set_credits_enabled: Team | None = field(
         teams.set_credits_enabled,
         "Turns the use of credits on or off, at once. For the team's OWNERs and superadmins.",
+    )
+    set_low_credits_threshold: Team | None = field(
+        teams.set_low_credits_threshold,
+        "At how many credits to warn, besides at LOW_CREDITS_PERCENTAGES. For superadmins.",
+    )
+    set_running_low_mail: Team | None = field(
+        teams.set_running_low_mail,
+        "Turns mail about running low on or off, for everybody who would get it. For the team's "
+        "OWNERs and superadmins.",
     )
     add_credits: CreditPurchase | None = field(
         credits.add_credits, "Adds credits to a team. For superadmins."

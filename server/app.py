@@ -13,11 +13,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route, WebSocketRoute
 
-from server import exports, graphiql, health, sign_in, webhooks
+from server import exports, graphiql, health, running_low_mail, sign_in, webhooks
 from server.bodies import BadRequest
 from server.graphql import coded_answer, graphql
 from server.request_log import RequestLog
 from server.resources import open_resources
+from server.sendgrid_events import sendgrid_events
 from server.subscriptions import subscriptions
 from services.errors import (
     Forbidden,
@@ -26,6 +27,7 @@ from services.errors import (
     ServiceError,
     ServiceUnavailable,
 )
+from services.mutes import MUTE_PATH
 from services.settings import Settings
 from services.twilio_signatures import INBOUND, REPORTS
 
@@ -47,6 +49,9 @@ def create_app(settings: Settings, *, url: str, secret: str) -> Starlette:
             Route("/logout-callback", sign_in.logout_callback),
             Route(REPORTS, webhooks.message_report, methods=["POST"]),
             Route(INBOUND, webhooks.inbound, methods=["POST"]),
+            Route("/sendgrid-events", sendgrid_events, methods=["POST"]),
+            Route(MUTE_PATH, running_low_mail.show, methods=["GET"]),
+            Route(MUTE_PATH, running_low_mail.choose, methods=["POST"]),
             Route("/healthz", health.healthz),
             Route("/readyz", health.readyz),
             Route("/", graphiql.home),

@@ -19,15 +19,13 @@ class BadRequest(Exception):
         self.sentence = sentence
 
 
-async def read_body(request: Request) -> bytes:
+async def read_body(request: Request, *, most: int = MOST_BYTES) -> bytes:
     """Raises BadRequest (413) without reading more than is allowed."""
     chunks = bytearray()
     async for chunk in request.stream():
         chunks += chunk
-        if len(chunks) > MOST_BYTES:
-            raise BadRequest(
-                413, "PAYLOAD_TOO_LARGE", f"The body is larger than {MOST_BYTES} bytes."
-            )
+        if len(chunks) > most:
+            raise BadRequest(413, "PAYLOAD_TOO_LARGE", f"The body is larger than {most} bytes.")
     return bytes(chunks)
 
 

@@ -25,7 +25,7 @@ from services import clock
 from services.access import Actor, Role
 from services.credits import add_credits, remove_credit_purchase, set_credits_enabled
 from services.errors import InvalidInput
-from services.notices import make_notices
+from services.occasions import make_notices
 from services.segments import cost_of
 from services.send_statement import Outcome, Send, write_sends
 from services.settings import Settings

@@ -58,14 +58,13 @@ async def graphiql_page(request: Request) -> Response:
     if person is None:
         return RedirectResponse("/graphiql/sign-in?next=/graphiql", status_code=302)
     is_fetched = node.fetched() is not None
-    response = _page(request, "graphiql.html", person=person, is_fetched=is_fetched)
-    response.status_code = 200 if is_fetched else 503
-    return response
+    status = 200 if is_fetched else 503
+    return page(request, "graphiql.html", status=status, person=person, is_fetched=is_fetched)
 
 
 async def sign_in_page(request: Request) -> Response:
     next_url = own_path(request.query_params.get("next"), otherwise="/graphiql")
-    return _page(request, "sign_in.html", next_url=next_url)
+    return page(request, "sign_in.html", next_url=next_url)
 
 
 async def asset(request: Request) -> Response:
@@ -93,12 +92,16 @@ ROUTES = [
 ]
 
 
-def _page(request: Request, template: str, **context: object) -> Response:
+def page(
+    request: Request, template: str, *, policy: str = POLICY, status: int = 200, **context: object
+) -> Response:
+    """One of PAGES, with the address of the assets of this version."""
     return templates.TemplateResponse(
         request,
         template,
         {"assets": f"/graphiql/assets/{_version()}", **context},
-        headers={**SECURE, "cache-control": "no-store"},
+        status_code=status,
+        headers={**SECURE, "content-security-policy": policy, "cache-control": "no-store"},
     )
 
 

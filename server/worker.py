@@ -1,20 +1,23 @@
 """The worker: hands accepted texts to their providers, which text_worker.py does, and tells people
 by mail what happened to their team's credits.
 
-For the mail, three loops side by side: one turns what happened into notices, each with a job; one
-runs the jobs; one finds what a dead worker left behind. Every job is made in the transaction that
-wants it, so a QUEUED notice always has one. A fourth counts what campaigns will need, and a fifth
-checks the books: see estimate_worker.py and ledger_worker.py. Any number of workers may run.
+For the mail, four loops side by side: one warns of teams that run low; one turns what happened into
+notices, each with a job; one runs the jobs; one finds what a dead worker left behind. Every job is
+made in the transaction that wants it, so a QUEUED notice always has one. A fifth counts what
+campaigns will need, and a sixth checks the books: see estimate_worker.py and ledger_worker.py. Any
+number of workers may run.
 """
 
 import asyncio
 import contextlib
 import logging
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import wraps
+from typing import Any
 
 import structlog
 import uvloop
@@ -22,6 +25,7 @@ from procrastinate import App, PsycopgConnector
 from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import Status
 from procrastinate.types import JSONDict
+from psycopg.errors import LockNotAvailable
 from sqlalchemy import text
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -41,9 +45,10 @@ from services.notices import (
     NoticeState,
     claim_notice,
     find_stranded,
-    make_notices,
     record_delivery,
 )
+from services.occasions import make_notices
+from services.running_low import teams_to_warn, warn_team
 from services.settings import Settings
 from services.usage_day import rebuild_usage
 
@@ -58,12 +63,16 @@ MOST_ATTEMPTS = 8
 BACKOFF_FACTOR = 3
 
 
+Work = Callable[[], Coroutine[Any, Any, None]]
+
+
 @dataclass(frozen=True, slots=True)
 class Pace:
     """In seconds. The first retry doubles as the unit of the backoff: all eight attempts of a mail
-    take three hours."""
+    take three hours. `lock`: how long to wait for a team's account, behind its sends."""
 
     look: float = 1.0
+    lock: float = 0.5
     after_trouble: float = 5.0
     find_stranded: float = 10.0
     rebuild_usage: float = 600.0
@@ -94,33 +103,40 @@ async def _run_until_terminated(settings: Settings, url: str, secret: str) -> No
 async def run_worker(
     settings: Settings, url: str, secret: str, *, pace: Pace | None = None
 ) -> None:
-    """Until cancelled; then waits for the texts and mails in flight, but not for long."""
+    """Until cancelled; then waits for the texts and mails in flight, but not for long.
+
+    `secret`: signs the links in the mail; the servers'.
+    """
     pace = pace or Pace()
     async with (
         open_database(
             url,
-            pool_size=CONCURRENCY + 5,
+            pool_size=CONCURRENCY + 6,
             send_pool_size=CONNECTIONS,
             prepares=settings.database_prepare,
         ) as database,
-        _Worker(database, settings, pace).opened() as worker,
+        _Worker(database, settings, secret, pace).opened() as worker,
         text_worker(database.pool, settings, secret, pace.texts) as texts,
         asyncio.TaskGroup() as loops,
     ):
         log.info("worker_started")
         loops.create_task(texts.listen(listening_url(settings, url)))
-        loops.create_task(_forever(texts.find_abandoned, pace.texts.find_abandoned, pace))
-        loops.create_task(_forever(texts.look_up, pace.texts.look_up, pace))
-        loops.create_task(_forever(texts.forget_keys, pace.texts.forget_keys, pace))
-        loops.create_task(_forever(worker.make_jobs, pace.look, pace))
         loops.create_task(_forever(worker.run_jobs, pace.look, pace))
-        loops.create_task(_forever(worker.help_stranded, pace.find_stranded, pace))
         loops.create_task(_forever(worker.rebuild_usage, pace.rebuild_usage, pace))
         loops.create_task(_forever(worker.make_estimates, pace.look, pace))
         loops.create_task(_forever(worker.check_ledger, pace.check_ledger, pace))
+        for work, pause in (
+            (texts.find_abandoned, pace.texts.find_abandoned),
+            (texts.look_up, pace.texts.look_up),
+            (texts.forget_keys, pace.texts.forget_keys),
+            (worker.warn_teams, pace.look),
+            (worker.make_jobs, pace.look),
+            (worker.help_stranded, pace.find_stranded),
+        ):
+            loops.create_task(_forever(_to_its_end(work, pace), pause, pace))
 
 
-async def _forever(work: Callable[[], Awaitable[None]], pause: float, pace: Pace) -> None:
+async def _forever(work: Work, pause: float, pace: Pace) -> None:
     """Trouble, such as a database that has gone away, is logged and waited out."""
     while True:
         try:
@@ -131,10 +147,32 @@ async def _forever(work: Callable[[], Awaitable[None]], pause: float, pace: Pace
             await asyncio.sleep(max(pause, pace.after_trouble))
 
 
+def _to_its_end(work: Work, pace: Pace) -> Work:
+    """The same, but let finish when cancelled, if it does soon. Cut off in the middle of a
+    statement, it would leave a connection in doubt, or the libraries lose the cancellation."""
+
+    @wraps(work)
+    async def finished() -> None:
+        task = asyncio.ensure_future(work())
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            _, unfinished = await asyncio.wait([task], timeout=pace.stop)
+            if unfinished:
+                task.cancel()
+                await asyncio.wait(unfinished, timeout=1)
+            elif not task.cancelled() and (error := task.exception()):
+                log.warning("worker_trouble", work=work.__name__, exc_info=error)
+            raise
+
+    return finished
+
+
 class _Worker:
-    def __init__(self, database: Database, settings: Settings, pace: Pace) -> None:
+    def __init__(self, database: Database, settings: Settings, secret: str, pace: Pace) -> None:
         self._database = database
         self._settings = settings
+        self._secret = secret
         self._pace = pace
         self._app = App(connector=PsycopgConnector())
         self._task = self._app.task(name="deliver_notice", queue=QUEUE)(self._deliver)
@@ -144,10 +182,35 @@ class _Worker:
         async with self._app.open_async(self._database.pool):
             yield self
 
-    async def make_jobs(self) -> None:
+    async def warn_teams(self) -> None:
+        """One by one, so that one whose account somebody holds delays no other for long."""
+        async with self._database.reads() as session:
+            team_ids = await teams_to_warn(session, self._settings)
+        for team_id in team_ids:
+            try:
+                await self._warn(team_id)
+            except OperationalError as error:
+                if not isinstance(error.orig, LockNotAvailable):
+                    raise
+                log.info("account_busy", team_id=team_id)  # its turn comes at the next look
+
+    async def _warn(self, team_id: int) -> None:
+        async with self._locking() as session:
+            # Waiting its turn, since the account of a busy team is always locked by some send.
+            wait = f"{round(self._pace.lock * 1000)}ms"
+            await session.execute(text(f"set local lock_timeout = '{wait}'"))
+            await warn_team(session, self._settings, team_id)
+
+    @asynccontextmanager
+    async def _locking(self) -> AsyncIterator[AsyncSession]:
+        """A transaction for whose locks senders may wait: should this process freeze, then not for
+        long."""
         async with self._database.sessions.begin() as session:
-            # Senders may wait for what this locks: should this process freeze, then not for long.
             await session.execute(text("set local idle_in_transaction_session_timeout = '5s'"))
+            yield session
+
+    async def make_jobs(self) -> None:
+        async with self._locking() as session:
             await self._defer(session, await make_notices(session, self._settings))
 
     async def run_jobs(self) -> None:
@@ -194,7 +257,7 @@ class _Worker:
             notice = await claim_notice(session, self._settings, notice_id)
         if notice is None:
             return
-        mail = compose(self._settings, notice)
+        mail = compose(self._settings, self._secret, notice)
         delivery = await deliver(self._settings, mail, timeout_seconds=self._pace.answer)
         await self._record(notice, _given_up_in_time(notice, delivery))
 

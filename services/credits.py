@@ -1,4 +1,5 @@
-"""Credits: adding, removing, turning on and off. Every change of a balance has its ledger entry.
+"""Credits: adding, removing, turning on and off, and when to warn. Every change of a balance has
+its ledger entry.
 
 Sends are debited elsewhere, by the send statement; both lock the account first.
 """
@@ -18,6 +19,7 @@ from models.organizations import Organization
 from services.access import Actor, Role, require_role, require_superadmin
 from services.bell import notify_teams
 from services.errors import InvalidInput, NotFound, PurchaseAlreadyRemoved
+from services.running_low import arm_thresholds
 from services.settings import Settings
 from services.texts import checked_or_none, idempotency_key
 
@@ -36,7 +38,8 @@ async def add_credits(
 ) -> CreditPurchase:
     """Books `amount` credits, once per key: a repeat returns the first purchase.
 
-    Closes the team's exhaustion if anything remains then. Raises Forbidden, InvalidInput, NotFound.
+    Closes the team's exhaustion if anything remains then, and arms the thresholds that it is above
+    again. Raises Forbidden, InvalidInput, NotFound.
     """
     require_superadmin(actor)
     if not 1 <= amount <= settings.credits_max_per_purchase:
@@ -62,10 +65,15 @@ async def add_credits(
     if purchase is None:
         return await _purchase_of_key(session, key, team_id, amount)
     account = await _lock_account(session, team_id)
+    had_run_out = account.balance <= 0
     account.purchased += amount
     await _enter(session, account, "PURCHASE", amount, purchase.id, actor)
-    if account.balance > 0:
-        await _close_exhaustion(session, team_id)
+    # Credits given back may be left of a team that had run out.
+    if account.balance > 0 and await _close_exhaustion(session, team_id):
+        had_run_out = True
+    account.bought_since_empty = amount + (0 if had_run_out else account.bought_since_empty)
+    await session.flush()
+    await arm_thresholds(session, settings, team_id, anew=had_run_out)
     await notify_teams(session, team_id)
     return purchase
 
@@ -104,6 +112,7 @@ async def remove_credit_purchase(
     if purchase is None:
         raise PurchaseAlreadyRemoved
     account.purchased -= purchase.amount
+    account.bought_since_empty = max(0, account.bought_since_empty - purchase.amount)
     await _enter(session, account, "REMOVAL", -purchase.amount, purchase.id, actor)
     await notify_teams(session, team_id)
     return purchase
@@ -130,6 +139,33 @@ async def set_credits_enabled(
     if not enabled:
         await _close_exhaustion(session, team_id)
     await notify_teams(session, team_id)
+
+
+async def set_low_credits_threshold(
+    session: AsyncSession, settings: Settings, actor: Actor, *, team_id: int, credits: int | None
+) -> None:
+    """A number of the team's own at which to warn; None for none. Changing it brings no mail.
+
+    Raises Forbidden, InvalidInput, NotFound.
+    """
+    require_superadmin(actor)
+    if credits is not None and credits < 1:
+        raise InvalidInput("The threshold must be a whole number of at least 1.")
+    await require_team(session, team_id)
+    account = await _lock_account(session, team_id)
+    account.low_credits = credits
+    await session.flush()
+    await arm_thresholds(session, settings, team_id, anew=True)
+
+
+async def set_running_low_mail(
+    session: AsyncSession, actor: Actor, *, team_id: int, enabled: bool
+) -> None:
+    """Whether anybody gets mail when the team is running low. Raises Forbidden, NotFound."""
+    await require_role(session, actor, team_id, Role.OWNER)
+    await require_team(session, team_id)
+    account = await _lock_account(session, team_id)
+    account.low_mail = enabled
 
 
 async def require_team(session: AsyncSession, team_id: int) -> None:
@@ -173,9 +209,12 @@ async def _enter(
     await session.flush()
 
 
-async def _close_exhaustion(session: AsyncSession, team_id: int) -> None:
-    await session.execute(
+async def _close_exhaustion(session: AsyncSession, team_id: int) -> bool:
+    """Whether one was open."""
+    closed = await session.scalar(
         update(CreditExhaustion)
         .where(CreditExhaustion.team_id == team_id, CreditExhaustion.closed_at.is_(None))
         .values(closed_at=func.now())
+        .returning(CreditExhaustion.id)
     )
+    return closed is not None

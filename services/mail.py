@@ -6,6 +6,7 @@ import re
 import traceback
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from email import policy
 from email.message import EmailMessage
 from email.utils import format_datetime, formataddr
 from http.client import HTTPException
@@ -19,7 +20,9 @@ from python_http_client.exceptions import HTTPError  # type: ignore[import-untyp
 from sendgrid import SendGridAPIClient  # type: ignore[import-untyped]
 
 from services import clock
-from services.notices import Delivery, Notice, NoticeState, Occasion
+from services.mutes import Reader, mute_link
+from services.notices import LONGEST_ERROR, Delivery, Notice, NoticeState
+from services.occasions import Occasion
 from services.settings import Settings
 
 log = structlog.get_logger("mail")
@@ -31,7 +34,6 @@ SECONDS_TO_ANSWER = 8.0
 """Of silence. Shorter than a worker's time to stop, which waits for the mail in flight."""
 LONGEST_WAIT = timedelta(hours=1)
 """Believed of a rate limit: clocks differ."""
-LONGEST_ERROR = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +44,14 @@ class Mail:
     subject: str
     text: str
     html: str
+    unsubscribe_link: str | None = None
 
 
-def compose(settings: Settings, notice: Notice) -> Mail:
+def compose(settings: Settings, secret: str, notice: Notice) -> Mail:
+    """`secret`: signs the link that mutes."""
+    is_optional = notice.occasion is Occasion.RUNNING_LOW
+    reader = Reader(notice.team_id, notice.address)
+    link = mute_link(settings, secret, reader) if is_optional else None
     team = " ".join(notice.team_name.split())
     subject = _subject(notice, team)
     support = settings.support_email
@@ -55,6 +62,7 @@ def compose(settings: Settings, notice: Notice) -> Mail:
         "is_to_superadmin": notice.is_to_superadmin,
         "support_email": support if support and support.lower() != notice.address else None,
         "link": settings.address,
+        "mute_link": link,
     }
     name = notice.occasion.lower()
     return Mail(
@@ -64,12 +72,15 @@ def compose(settings: Settings, notice: Notice) -> Mail:
         subject=subject,
         text=_templates.get_template(f"{name}.txt").render(facts),
         html=_templates.get_template(f"{name}.html").render(facts),
+        unsubscribe_link=link,
     )
 
 
 def _subject(notice: Notice, team: str) -> str:
     if notice.occasion is Occasion.SET_UP:
         return f"{team} turned on credits: add credits to complete the set-up"
+    if notice.occasion is Occasion.RUNNING_LOW:
+        return f"{team} is running low on credits"
     if notice.event.is_short:
         return f"{team} is short of credits"
     return f"{team} has run out of credits"
@@ -121,7 +132,8 @@ def _send(settings: Settings, key: str, mail: Mail, timeout_seconds: float) -> D
 
 
 def _request(settings: Settings, mail: Mail) -> dict[str, Any]:
-    """The body of SendGrid's mail/send. Links stay as they are, and opening it is not reported."""
+    """The body of SendGrid's mail/send. Links stay as they are, opening it is not reported, and
+    SendGrid adds no way out of its own: that would be one out of all our mail, forever."""
     return {
         "personalizations": [
             {"to": [{"email": mail.to}], "custom_args": {"credit_notice_id": str(mail.notice_id)}}
@@ -132,12 +144,22 @@ def _request(settings: Settings, mail: Mail) -> dict[str, Any]:
             {"type": "text/plain", "value": mail.text},
             {"type": "text/html", "value": mail.html},
         ],
-        "headers": {"Auto-Submitted": "auto-generated"},
+        "headers": _headers(mail),
         "tracking_settings": {
             "click_tracking": {"enable": False, "enable_text": False},
             "open_tracking": {"enable": False},
+            "subscription_tracking": {"enable": False},
         },
     }
+
+
+def _headers(mail: Mail) -> dict[str, str]:
+    """RFC 3834; for mail that one can do without, also RFC 8058."""
+    headers = {"Auto-Submitted": "auto-generated"}
+    if mail.unsubscribe_link is not None:
+        headers["List-Unsubscribe"] = f"<{mail.unsubscribe_link}>"
+        headers["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+    return headers
 
 
 def _not_accepted(status: int, headers: Any, body: str) -> Delivery:
@@ -190,13 +212,18 @@ def _write(settings: Settings, mail: Mail) -> Delivery:
     return Delivery(NoticeState.SENT)
 
 
+_LONG_LINES = policy.default.clone(max_line_length=998)
+"""As long as mail may have them: a link must not be broken."""
+
+
 def _eml(settings: Settings, mail: Mail) -> bytes:
-    message = EmailMessage()
+    message = EmailMessage(policy=_LONG_LINES)
     message["From"] = formataddr((SENDER_NAME, settings.mail_from))
     message["To"] = mail.to
     message["Subject"] = mail.subject
     message["Date"] = format_datetime(clock.now())
-    message["Auto-Submitted"] = "auto-generated"
+    for name, value in _headers(mail).items():
+        message[name] = value
     message.set_content(mail.text)
     message.add_alternative(mail.html, subtype="html")
     return message.as_bytes()

@@ -17,6 +17,8 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from services.sendgrid_signature import read_public_key
+
 
 class SettingsError(Exception):
     """One sentence per wrong setting, each naming it."""
@@ -59,6 +61,18 @@ def _without_blanks(secret: SecretStr) -> SecretStr:
     if re.search(r"\s", key):
         raise ValueError("must not contain blanks or line feeds")
     return SecretStr(key)
+
+
+def _public_key(key: str) -> str:
+    """As SendGrid shows it: in base64."""
+    key = key.strip()
+    try:
+        read_public_key(key)
+    except ValueError:
+        raise ValueError(
+            "is not the key that SendGrid shows for its signed event webhook"
+        ) from None
+    return key
 
 
 class Settings(BaseSettings):
@@ -110,6 +124,12 @@ class Settings(BaseSettings):
         le=2**31 - 1,
         description="Most credits that can be added at once: a guard against typing errors.",
     )
+    low_credits_percentages: str = Field(
+        "20,5",
+        pattern=r"^[0-9]{1,2}(,[0-9]{1,2}){0,4}$",
+        description="A team is running low when so many percent are left of what was bought since "
+        "it was last empty: one to five whole numbers, 0 for none.",
+    )
     mms_credits: int = Field(
         3, ge=1, le=1000, description="What a text with media costs, whatever its length."
     )
@@ -148,6 +168,11 @@ class Settings(BaseSettings):
         "https://api.sendgrid.com",
         pattern=r"^https?://[^\s/]+$",
         description="SendGrid's address.",
+    )
+    sendgrid_webhook_key: Annotated[str, AfterValidator(_public_key)] | None = Field(
+        None,
+        description="Verification key of SendGrid's signed event webhook, which posts to "
+        "BASE_URL/sendgrid-events what became of each mail. Unset: nothing is there.",
     )
     mail_from: Address = Field(
         "spoke-credits@example.org", description="Sender address of the mail."
@@ -209,6 +234,10 @@ class Settings(BaseSettings):
                 "there what became of texts"
             )
         return self
+
+    @property
+    def low_percentages(self) -> list[int]:
+        return [int(percentage) for percentage in self.low_credits_percentages.split(",")]
 
     @property
     def address(self) -> str:

@@ -41,13 +41,18 @@ class TeamOrder(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Team:
-    """A team and its credits at one moment. `role`: the asking person's, None for outsiders."""
+    """A team and its credits at one moment. `role`: the asking person's, None for outsiders.
+
+    `low_credits`: warn at so many, besides at shares of what was bought; None: no such number.
+    """
 
     id: int
     name: str
     credits_enabled: bool
     remaining: int
     purchased: int
+    low_credits: int | None
+    running_low_mail: bool
     credit_status: CreditStatus
     role: str | None
 
@@ -68,6 +73,8 @@ class TeamNow(NamedTuple):
     credits_enabled: bool
     remaining: int
     purchased: int
+    low_credits: int | None
+    running_low_mail: bool
     credit_status: str
 
     def seen_with(self, role: str | None) -> Team:
@@ -110,6 +117,8 @@ _teams = (
         _enabled,
         _remaining,
         func.coalesce(CreditAccount.purchased, 0),
+        CreditAccount.low_credits,
+        func.coalesce(CreditAccount.low_mail, True),
         _status,
     )
     .outerjoin(CreditAccount, CreditAccount.team_id == Organization.id)
@@ -143,8 +152,8 @@ async def teams_now(connection: AsyncConnection, ids: Sequence[int] | None) -> l
 
 
 def _team(row: Any) -> Team:
-    team_id, name, enabled, remaining, purchased, status, role = row
-    return Team(team_id, name, enabled, remaining, purchased, CreditStatus(status), role)
+    *now, role = row
+    return TeamNow._make(now).seen_with(role)
 
 
 async def teams_by_id(session: AsyncSession, actor: Actor, ids: Sequence[int]) -> list[Team | None]:
@@ -211,7 +220,7 @@ def require_credits_visible(actor: Actor, team: Team, settings: Settings) -> Tea
 
 
 def require_admin(actor: Actor, team: Team) -> Team:
-    """Guards usage. Raises Forbidden for all but the team's ADMINs and OWNERs, and superadmins."""
+    """Raises Forbidden for all but the team's ADMINs and OWNERs, and superadmins."""
     if not actor.is_superadmin and not has_role(team.role, Role.ADMIN):
         raise Forbidden
     return team

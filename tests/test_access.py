@@ -66,11 +66,20 @@ ROOT_FIELDS = {
     "accountUsage": (
         f"{{ accountUsage({TODAY}) {{ rows {{ texts creditsUsed }} }} }}",
                                         "login no    no     no      no    no    no    ok"),
+    "creditNotices": (
+        '{ creditNotices(teamId: "1") { id } }',
+                                        "login no    no     no      ok    ok    no    ok"),
     "estimateCredits": (
         '{ estimateCredits(text: "Hi", recipients: 2) { credits } }',
                                         "login ok    ok     ok      ok    ok    ok    ok"),
     "setCreditsEnabled": (
         'mutation { setCreditsEnabled(teamId: "1", enabled: false) { id } }',
+                                        "login no    no     no      no    ok    no    ok"),
+    "setLowCreditsThreshold": (
+        'mutation { setLowCreditsThreshold(teamId: "1", credits: 7) { id } }',
+                                        "login no    no     no      no    no    no    ok"),
+    "setRunningLowMail": (
+        'mutation { setRunningLowMail(teamId: "1", enabled: false) { id } }',
                                         "login no    no     no      no    ok    no    ok"),
     "addCredits": (
         'mutation { addCredits(teamId: "1", amount: 5) { id } }',
@@ -98,6 +107,8 @@ TEAM_FIELDS = {
     "creditsEnabled":                   "login no    ok     ok      ok    ok    no    ok",
     "creditStatus":                     "login no    ok     ok      ok    ok    no    ok",
     "turningOnWouldBlock":              "login no    no     no      no    ok    no    ok",
+    "lowCreditsThreshold":              "login no    no     no      no    no    no    ok",
+    "runningLowMail":                   "login no    no     no      ok    ok    no    ok",
     "remainingCredits":                 "login no    no     no      no    no    no    ok",
     "purchasedCredits":                 "login no    no     no      no    no    no    ok",
     "usedCredits":                      "login no    no     no      no    no    no    ok",
@@ -127,6 +138,18 @@ NEEDS_FIELDS = (
     "isComputing",
     "enough",
 )
+# Fields of { creditNotices(teamId: "1") { id FIELD } }, for those who see notices.
+NOTICE_FIELDS = {
+    #                                   admin owner superadmin
+    "occasion":                         "ok    ok    ok",
+    "state":                            "ok    ok    ok",
+    "address":                          "ok    ok    ok",
+    "attempts":                         "ok    ok    ok",
+    "error":                            "no    no    ok",
+    "createdAt":                        "ok    ok    ok",
+    "sentAt":                           "ok    ok    ok",
+    "deliveredAt":                      "ok    ok    ok",
+}
 
 # Fields of the texter of team 1, as { assignment(id: "1") { texter { id FIELD } } } shows them.
 PRIVATE = (
@@ -157,6 +180,7 @@ WATCHED_TABLES = (
     "credit_entry",
     "credit_exhaustion",
     "credit_switch",
+    "credit_notice",
     "message",
     "campaign_contact",
     "outbound_text",
@@ -182,12 +206,17 @@ def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
 
 @pytest.fixture
 async def connection(resources: Resources, demo_url: str) -> AsyncIterator[Connection]:
-    """To the server's database, in which OTHER owns team 2."""
+    """To the server's database, in which OTHER owns team 2 and team 1 has all there is to show."""
     async with await psycopg.AsyncConnection.connect(demo_url, autocommit=True) as connection:
         await connection.execute(
             "update user_organization set role = 'OWNER' where organization_id = 2 "
             """and user_id = (select id from "user" where email = %s)""",
             [f"{OTHER}@example.org"],
+        )
+        await connection.execute("update credit_account set low_credits = 5 where team_id = 1")
+        await connection.execute(
+            "insert into credit_notice (occasion, occasion_id, team_id, address, error)"
+            " values ('EXHAUSTED', 1000000, 1, 'owner@example.org', 'none of theirs')"
         )
         yield connection
 
@@ -396,6 +425,16 @@ async def test_only_who_may_see_what_a_campaign_needs_has_it_counted(
     assert await (await connection.execute(wishes)).fetchall() == []
     await api("supervolunteer", document)
     assert await (await connection.execute(wishes)).fetchall() == [(1,)]
+
+
+async def test_fields_of_a_notice(api: Api, connection: Connection) -> None:
+    assert NOTICE_FIELDS.keys() == fields_of("CreditNotice") - {"id"}
+    for name, row in NOTICE_FIELDS.items():
+        for person, word in zip(("admin", "owner", "superadmin"), row.split(), strict=True):
+            answer = await api(person, f'{{ creditNotices(teamId: "1") {{ id {name} }} }}')
+            assert answer.codes == ([MEANING[word]] if MEANING[word] else []), (person, name)
+            if MEANING[word]:
+                assert answer.data["creditNotices"][0][name] is None
 
 
 async def test_fields_of_a_person_are_for_them_and_superadmins(asker: Asker) -> None:

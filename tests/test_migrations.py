@@ -1,9 +1,12 @@
 """Migrations: on an empty database, and on one that already has Spoke's tables."""
 
+from collections.abc import Callable
+
 import psycopg
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from psycopg.rows import scalar_row
 from sqlalchemy import create_engine
@@ -52,9 +55,12 @@ OURS = {
     "credit_account",
     "credit_entry",
     "credit_exhaustion",
+    "credit_mail_mute",
     "credit_notice",
+    "credit_notice_event",
     "credit_purchase",
     "credit_switch",
+    "credit_warning",
     "ledger_check",
     "outbound_text",
     "usage_day",
@@ -106,6 +112,14 @@ def tables(url: str) -> set[str]:
 def revisions(url: str) -> set[str]:
     with psycopg.connect(url, row_factory=scalar_row) as connection:
         return set(connection.execute(f"select version_num from {VERSION_TABLE}").fetchall())
+
+
+Move = Callable[[Config, str], None]
+
+
+def migrated(url: str, move: Move, revision: str) -> None:
+    with migrations._connection(url) as connection:
+        move(migrations._config(connection), revision)
 
 
 @pytest.fixture
@@ -181,6 +195,57 @@ def test_down_and_up_again_ends_where_it_began(database_url: str) -> None:
     assert objects(database_url) == before
 
 
+BEFORE_MAIL = """
+insert into organization (name) select 'team ' || n from generate_series(1, 6) n;
+insert into credit_purchase (team_id, amount, purchased_by_name, created_at) values
+  (1, 100, 'Sam', '2026-01-01'), (2, 100, 'Sam', '2026-01-01'), (2, 20, 'Sam', '2026-03-01'),
+  (3, 100, 'Sam', '2026-01-01'), (4, 100, 'Sam', '2026-01-01'), (5, 100, 'Sam', '2026-01-01');
+insert into credit_purchase (team_id, amount, purchased_by_name, removed_at, removed_by_name)
+  values (1, 5000, 'Sam', now(), 'Sam');
+insert into credit_exhaustion (team_id, reason, remaining, required, opened_at, closed_at) values
+  (2, 'EXHAUSTED', 0, null, '2026-02-01', '2026-03-01'),
+  (5, 'SHORT', 2, 3, '2026-02-01', '2026-03-01');
+insert into credit_account (team_id, enabled, balance, purchased) values
+  (1, true, 60, 100), (2, true, 4, 120), (3, false, 5, 100), (4, true, -7, 100), (5, true, 2, 100),
+  (6, false, 0, 0);
+insert into credit_notice (occasion, occasion_id, team_id, address, state) values
+  ('EXHAUSTED', 1, 1, 'a@example.org', 'SENT')
+"""
+"""Teams with 60 of 100 left, with 4 of 20 since they were empty, and so on."""
+MAIL = "credits_0005"
+
+
+def test_accounts_are_as_if_purchases_had_been_counted_all_along(database_url: str) -> None:
+    """And nobody who is low already gets mail about it."""
+    migrated(database_url, command.downgrade, f"{MAIL}-1")
+    with psycopg.connect(database_url) as connection:
+        connection.execute(BEFORE_MAIL)
+    migrated(database_url, command.upgrade, MAIL)
+    with psycopg.connect(database_url) as connection:
+        accounts = connection.execute(
+            "select team_id, bought_since_empty, low_level, low_credits, low_mail"
+            " from credit_account order by team_id"
+        )
+        assert accounts.fetchall() == [
+            (1, 100, 0, None, True),
+            (2, 20, 1, None, True),
+            (3, 100, 2, None, True),
+            (4, 100, 0, None, True),
+            (5, 2, 0, None, True),
+            (6, 0, 0, None, True),
+        ]
+        connection.execute(
+            "insert into credit_notice (occasion, occasion_id, team_id, address, state) values"
+            " ('RUNNING_LOW', 1, 1, 'a@example.org', 'OBSOLETE'),"
+            " ('SET_UP', 1, 1, 'a@example.org', 'BOUNCED');"
+            "update credit_notice set state = 'DELIVERED' where occasion = 'EXHAUSTED'"
+        )
+    migrated(database_url, command.downgrade, f"{MAIL}-1")
+    with psycopg.connect(database_url) as connection:
+        left = connection.execute("select occasion, state from credit_notice order by 1")
+        assert left.fetchall() == [("EXHAUSTED", "SENT"), ("SET_UP", "FAILED")]
+
+
 def test_migrating_gives_up_soon_when_somebody_holds_a_lock(installed_spoke: str) -> None:
     with psycopg.connect(installed_spoke) as holder:
         holder.execute("lock table organization in access exclusive mode")
@@ -248,8 +313,7 @@ async def test_our_own_history_is_loaded_too(database: Database, database_url: s
         await apply_reports(connection, [counted, failed])
         await write_sends(connection, [make_send(team, 2, cost=3, segments=1, media=1)])
     before = await rows(database, "select * from usage_day")
-    with migrations._connection(database_url) as connection_:
-        command.downgrade(migrations._config(connection_), "credits_0003")
+    migrated(database_url, command.downgrade, "credits_0003")
     assert "usage_day" not in tables(database_url)
     upgrade(database_url)
     assert await rows(database, "select * from usage_day") == before

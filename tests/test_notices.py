@@ -5,44 +5,56 @@ Everything but the wording goes through real workers and the real SendGrid clien
 
 import asyncio
 import itertools
-import os
 import re
 import socket
-import subprocess
-import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from email import message_from_bytes, policy
-from html import unescape
 from pathlib import Path
 
 import psycopg
 import pytest
-from sqlalchemy import func, select, text, update
+from sqlalchemy import func, text, update
 from sqlalchemy.engine import make_url
 from structlog.testing import capture_logs
 
-from models.campaigns import Assignment, Campaign
-from models.contacts import CampaignContact
 from models.credits import CreditExhaustion
 from models.database import Database
 from models.notices import CreditNotice
-from models.organizations import Organization
 from models.users import Membership, User
-from server.worker import MOST_ATTEMPTS, Pace, run_worker
-from services.access import Actor
-from services.credits import add_credits, set_credits_enabled
-from services.errors import InsufficientCredits
+from server.worker import MOST_ATTEMPTS
 from services.mail import Mail, compose, deliver
-from services.notices import Event, Notice, NoticeState, Occasion, claim_notice, make_notices
-from services.send_writer import SendWriter
-from services.sending import make_draft, send_message
-from services.settings import CreditsVisibleTo, Settings, load_settings
+from services.notices import Notice, NoticeState, claim_notice
+from services.occasions import Event, Occasion, make_notices
+from services.settings import CreditsVisibleTo, Settings
 from tests.conftest import SECRET
+from tests.mailing import (
+    ADMIN,
+    KEY,
+    OWNER,
+    PACE,
+    SUPERADMIN,
+    TOLD,
+    Team,
+    add,
+    both,
+    exhaust,
+    mail_settings,
+    make_team,
+    no_more_mail,
+    notices,
+    send,
+    states,
+    switch,
+    until,
+    until_settled,
+    worker_process,
+    workers,
+)
 from tests.sendgrid_twin import (
     BAD_REQUEST,
     BREAKS,
@@ -54,33 +66,6 @@ from tests.sendgrid_twin import (
     too_many,
 )
 
-KEY = "SG.only-for-the-tests"
-PACE = Pace(
-    look=0.05,
-    after_trouble=0.1,
-    find_stranded=0.2,
-    first_retry=0.02,
-    answer=1.0,
-    heartbeat=0.2,
-    stop=3.0,
-)
-SUPERADMIN, OWNER, ADMIN, TEXTER = (
-    f"{name}@example.org" for name in ("sam", "olivia", "adam", "terry")
-)
-TOLD = {SUPERADMIN, OWNER, ADMIN}
-SUSPENDED_HERE, SUSPENDED_EVERYWHERE = "susan@example.org", "simon@example.org"
-
-
-@dataclass(frozen=True)
-class Team:
-    """A team with credits on and nothing left, its people, and contacts assigned to the texter."""
-
-    id: int
-    superadmin: Actor
-    texter: Actor
-    assignment_id: int
-    contact_ids: Sequence[int]
-
 
 @pytest.fixture
 def twin() -> Iterator[SendGridTwin]:
@@ -90,162 +75,12 @@ def twin() -> Iterator[SendGridTwin]:
 
 @pytest.fixture
 def settings(tmp_path: Path, twin: SendGridTwin) -> Settings:
-    return load_settings(
-        spoke_data_dir=tmp_path,
-        sendgrid_api_key=KEY,
-        sendgrid_host=twin.url,
-        base_url="https://spoke.example.org",
-    )
+    return mail_settings(tmp_path, twin)
 
 
 @pytest.fixture
 async def team(database: Database) -> Team:
-    """Everybody has been told that credits were turned on."""
-    async with database.sessions.begin() as session:
-        people = {
-            address: User(
-                auth0_id="",
-                first_name="",
-                last_name="",
-                cell="",
-                email=address,
-                is_suspended=address == SUSPENDED_EVERYWHERE,
-            )
-            for address in (SUPERADMIN, OWNER, ADMIN, TEXTER, SUSPENDED_HERE, SUSPENDED_EVERYWHERE)
-        }
-        team = Organization(name="North Valley Field")
-        session.add_all([team, *people.values()])
-        await session.flush()
-        # Spoke makes superadmins OWNER of every team.
-        people[SUPERADMIN].is_superadmin = True
-        roles = {
-            OWNER: "OWNER",
-            ADMIN: "ADMIN",
-            TEXTER: "TEXTER",
-            SUSPENDED_HERE: "SUSPENDED",
-            SUSPENDED_EVERYWHERE: "OWNER",
-        }
-        session.add_all(
-            Membership(user_id=people[address].id, organization_id=team.id, role=role)
-            for address, role in roles.items()
-        )
-        campaign = Campaign(
-            organization_id=team.id,
-            title="",
-            is_started=True,
-            texting_hours_start=0,
-            texting_hours_end=24,
-        )
-        session.add(campaign)
-        await session.flush()
-        assignment = Assignment(user_id=people[TEXTER].id, campaign_id=campaign.id)
-        session.add(assignment)
-        await session.flush()
-        contacts = [
-            CampaignContact(
-                campaign_id=campaign.id, assignment_id=assignment.id, cell=f"+1202555{number:04}"
-            )
-            for number in range(64)
-        ]
-        session.add_all(contacts)
-        superadmin = Actor(people[SUPERADMIN].id, "Sam Superadmin", is_superadmin=True)
-        await set_credits_enabled(session, superadmin, team_id=team.id, enabled=True)
-        await session.flush()
-        await session.execute(text("update credit_switch set notices_made_at = now()"))
-        return Team(
-            id=team.id,
-            superadmin=superadmin,
-            texter=Actor(people[TEXTER].id, "Terry Texter", is_superadmin=False),
-            assignment_id=assignment.id,
-            contact_ids=[contact.id for contact in contacts],
-        )
-
-
-async def send(
-    database: Database, settings: Settings, team: Team, *, contact: int = 0, body: str = "Hi!"
-) -> bool:
-    """Whether the text was accepted."""
-    draft = make_draft(
-        team.texter,
-        contact_id=team.contact_ids[contact],
-        text=body,
-        assignment_id=team.assignment_id,
-    )
-    try:
-        await send_message(SendWriter(database.pool, settings), settings, team.texter, draft)
-    except InsufficientCredits:
-        return False
-    return True
-
-
-async def exhaust(database: Database, settings: Settings, team: Team) -> None:
-    assert not await send(database, settings, team)
-
-
-async def add(database: Database, settings: Settings, team: Team, amount: int) -> None:
-    async with database.sessions.begin() as session:
-        await add_credits(session, settings, team.superadmin, team_id=team.id, amount=amount)
-
-
-async def switch(database: Database, team: Team, *, enabled: bool) -> None:
-    async with database.sessions.begin() as session:
-        await set_credits_enabled(session, team.superadmin, team_id=team.id, enabled=enabled)
-
-
-async def notices(database: Database) -> dict[str, CreditNotice]:
-    """The newest of each address."""
-    async with database.sessions() as session:
-        rows = await session.scalars(select(CreditNotice).order_by(CreditNotice.id))
-        return {row.address: row for row in rows}
-
-
-async def states(database: Database) -> dict[str, str]:
-    return {address: row.state for address, row in (await notices(database)).items()}
-
-
-async def until(condition: Callable[[], bool | Awaitable[bool]]) -> None:
-    deadline = time.monotonic() + 10
-    while not await _truth(condition()):
-        assert time.monotonic() < deadline, "it didn't happen in time"
-        await asyncio.sleep(0.05)
-
-
-async def _truth(value: bool | Awaitable[bool]) -> bool:
-    return value if isinstance(value, bool) else await value
-
-
-async def until_settled(database: Database, expected: dict[str, str] | None = None) -> None:
-    """Nothing is to be done any more, and everybody's mail is SENT, but for those `expected`."""
-
-    async def settled() -> bool:
-        found = await states(database)
-        return bool(found) and not set(found.values()) & {"QUEUED", "SENDING"}
-
-    await until(settled)
-    assert await states(database) == dict.fromkeys(TOLD, "SENT") | (expected or {})
-
-
-async def no_more_mail(twin: SendGridTwin) -> None:
-    """After what could still bring one: some looks, retries and searches for stranded notices."""
-    before = len(twin.received)
-    await asyncio.sleep(0.3)
-    assert len(twin.received) == before
-
-
-@asynccontextmanager
-async def workers(
-    settings: Settings, url: str, *, count: int = 1, pace: Pace = PACE
-) -> AsyncIterator[None]:
-    running = [
-        asyncio.create_task(run_worker(settings, url, SECRET, pace=pace)) for _ in range(count)
-    ]
-    try:
-        yield
-    finally:
-        for worker in running:
-            worker.cancel()
-        ended = await asyncio.gather(*running, return_exceptions=True)
-        assert all(isinstance(end, asyncio.CancelledError) for end in ended), ended
+    return await make_team(database)
 
 
 # Who, and how often
@@ -604,42 +439,18 @@ async def test_the_api_key_is_neither_logged_nor_kept(
 # Workers that die, stop, or lose the database
 
 
-def start_worker_process(settings: Settings, url: str) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        [sys.executable, "-c", _WORKER, url],
-        env={
-            **os.environ,
-            "SPOKE_DATA_DIR": str(settings.spoke_data_dir),
-            "SENDGRID_API_KEY": KEY,
-            "SENDGRID_HOST": settings.sendgrid_host,
-        },
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-
-
-_WORKER = """
-import sys
-from server.worker import run_until_stopped
-from services.settings import load_settings
-run_until_stopped(load_settings(), sys.argv[1])
-"""
-
-
 @pytest.mark.long
 async def test_what_a_killed_worker_had_in_hand_is_unknown_and_not_sent_again(
     database: Database, database_url: str, settings: Settings, team: Team, twin: SendGridTwin
 ) -> None:
     twin.will_answer(OWNER, HANGS)
     await exhaust(database, settings, team)
-    worker = start_worker_process(settings, database_url)
 
     async def only_one_hangs() -> bool:
         return Counter((await states(database)).values()) == {"SENT": 2, "SENDING": 1}
 
-    await until(only_one_hangs)
-    worker.kill()
-    worker.wait()
+    with worker_process(settings, database_url):
+        await until(only_one_hangs)
     pace = replace(PACE, given_up_for_dead=1)
     async with workers(settings, database_url, count=2, pace=pace):
         await until_settled(database, {OWNER: "UNKNOWN"})
@@ -656,10 +467,10 @@ async def test_a_terminated_worker_waits_for_the_mail_in_flight(
     for address in TOLD:
         twin.will_answer(address, Answer(delay_seconds=0.5))
     await exhaust(database, settings, team)
-    worker = start_worker_process(settings, database_url)
-    await until(lambda: len(twin.received) == 3)
-    worker.terminate()
-    assert await asyncio.to_thread(worker.wait, 5) == 0
+    with worker_process(settings, database_url) as worker:
+        await until(lambda: len(twin.received) == 3)
+        worker.terminate()
+        assert await asyncio.to_thread(worker.wait, 10) == 0
     await until_settled(database)
 
 
@@ -793,13 +604,8 @@ def mail_about(
     team: str = "North Valley Field",
     is_to_superadmin: bool = False,
 ) -> Mail:
-    return compose(settings, Notice(1, occasion, OWNER, 1, team, is_to_superadmin, event))
-
-
-def both(mail: Mail) -> list[str]:
-    """The text, and the words of the HTML, each with single spaces."""
-    words = re.sub(r"<head>.*</head>|<[^>]+>", "", mail.html, flags=re.DOTALL)
-    return [" ".join(unescape(part).split()) for part in (mail.text, words)]
+    notice = Notice(1, occasion, OWNER, 1, 7, team, is_to_superadmin, event)
+    return compose(settings, SECRET, notice)
 
 
 def test_used_up_and_short_are_told_apart(settings: Settings) -> None:
@@ -866,7 +672,7 @@ async def claimed_mails(database: Database, settings: Settings) -> list[Mail]:
     async with database.sessions.begin() as session:
         ids = await make_notices(session, settings)
         claimed = [await claim_notice(session, settings, notice_id) for notice_id in ids]
-    return [compose(settings, notice) for notice in claimed if notice]
+    return [compose(settings, SECRET, notice) for notice in claimed if notice]
 
 
 @pytest.mark.parametrize(

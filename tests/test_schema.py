@@ -51,7 +51,10 @@ DESCRIBED_ARGUMENTS = (
     "RootQuery.team",
     "RootQuery.teams",
     "RootQuery.estimateCredits",
+    "RootQuery.creditNotices",
     "RootMutation.setCreditsEnabled",
+    "RootMutation.setLowCreditsThreshold",
+    "RootMutation.setRunningLowMail",
     "RootMutation.addCredits",
     "RootMutation.removeCreditPurchase",
     "RootMutation.sendMessage",
@@ -68,6 +71,7 @@ BOUNDED_LISTS = {
         f"{{ accountUsage({TODAY}, limit: %d) {{ rows {{ texts }} }} }}",
         1000,
     ),
+    "RootQuery.creditNotices": ('{ creditNotices(teamId: "2", limit: %d) { id } }', 500),
     "Team.creditPurchases": ('{ team(id: "1") { creditPurchases(limit: %d) { id } } }', 500),
     "User.memberships": ("{ currentUser { memberships(first: %d) { edges { cursor } } } }", 1000),
 }
@@ -166,7 +170,13 @@ async def test_no_list_gives_more_than_its_most(api: Api) -> None:
 
 
 @pytest.mark.parametrize(
-    "coordinate", ["RootQuery.teams", "RootQuery.accountUsage", "Team.creditPurchases"]
+    "coordinate",
+    [
+        "RootQuery.teams",
+        "RootQuery.accountUsage",
+        "RootQuery.creditNotices",
+        "Team.creditPurchases",
+    ],
 )
 def test_bound_is_told(coordinate: str) -> None:
     _, most = BOUNDED_LISTS[coordinate]
@@ -190,6 +200,7 @@ WAYS = {
     "CampaignCreditEstimate": ("superadmin", '{ campaign(id: "1") { creditEstimate { %s } } }'),
     "CampaignContact": ("superadmin", '{ contact(id: "1") { %s } }'),
     "CreditEstimate": ("texter", '{ estimateCredits(text: "Hi!", recipients: 2) { %s } }'),
+    "CreditNotice": ("superadmin", '{ creditNotices(teamId: "2") { %s } }'),
     "CreditPurchase": ("superadmin", "{ team(id: 1) { creditPurchases { %s } } }"),
     "Message": ("superadmin", '{ contact(id: "1") { messages { %s } } }'),
     "OptOut": ("superadmin", '{ contact(id: "1") { optOut { %s } } }'),

@@ -39,6 +39,15 @@ class Team:
         teams.turning_on_would_block,
         "Credits are off, and turning them on would stop the team at once. For its OWNERs.",
     )
+    low_credits_threshold: BigInt | None = field(
+        teams.low_credits_threshold,
+        "Warn at so many credits, besides at LOW_CREDITS_PERCENTAGES; null: there is no such "
+        "number. For superadmins.",
+    )
+    running_low_mail: bool | None = field(
+        teams.running_low_mail,
+        "Whether mail goes out when the team is running low. For its ADMINs and OWNERs.",
+    )
     credit_purchases: list[CreditPurchase] | None = field(
         teams.credit_purchases,
         "Newest first; limit at most 500. Visible like remainingCredits.",

@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "credits_0006"
-down_revision = "credits_0004"
+down_revision = "credits_0005"
 branch_labels = None
 depends_on = None
 

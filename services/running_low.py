@@ -1,0 +1,111 @@
+"""When a team is running low: its thresholds, and one warning each time it comes down to one.
+
+How many of its thresholds a team has been warned of is kept in its account. Sending never looks at
+any of this: the worker asks each second. Only adding credits arms thresholds again, so that
+credits given back for failed texts bring no second mail.
+"""
+
+from collections.abc import Sequence
+
+from sqlalchemy import ColumnElement, Integer, and_, case, func, literal, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from models.credits import CreditAccount, CreditExhaustion, CreditWarning
+from services.settings import Settings
+
+MOST_TEAMS = 100
+"""Warned in one look; more wait for the next."""
+
+
+def _thresholds(settings: Settings) -> list[ColumnElement[int]]:
+    """In credits: shares of what was bought since the team was last empty, and its own number."""
+    bought = CreditAccount.bought_since_empty
+    shares = [bought * percentage // 100 for percentage in settings.low_percentages]
+    return [*shares, func.coalesce(CreditAccount.low_credits, 0)]
+
+
+def _level(settings: Settings) -> ColumnElement[int]:
+    """How many of its thresholds the team has come down to."""
+    level: ColumnElement[int] = literal(0, Integer)
+    for threshold in _thresholds(settings):
+        level += case((CreditAccount.balance <= threshold, 1), else_=0)
+    return level
+
+
+def _lowest_reached(settings: Settings) -> ColumnElement[int]:
+    thresholds = _thresholds(settings)
+    return func.least(*(case((CreditAccount.balance <= t, t)) for t in thresholds))
+
+
+def _has_come_down(settings: Settings) -> ColumnElement[bool]:
+    """To a threshold that nobody was warned of. A team that has nothing is told so otherwise."""
+    return and_(
+        CreditAccount.enabled,
+        CreditAccount.balance > 0,
+        CreditAccount.low_level < _level(settings),
+    )
+
+
+async def teams_to_warn(session: AsyncSession, settings: Settings) -> Sequence[int]:
+    """Locks nothing."""
+    team_ids = await session.scalars(
+        select(CreditAccount.team_id)
+        .where(_has_come_down(settings))
+        .order_by(CreditAccount.team_id)
+        .limit(MOST_TEAMS)
+    )
+    return team_ids.all()
+
+
+async def warn_team(session: AsyncSession, settings: Settings, team_id: int) -> None:
+    """Makes the warning, if it is still due. The account is locked from here to the commit, like
+    by any send: as short as can be."""
+    warned = (
+        update(CreditAccount)
+        .where(CreditAccount.team_id == team_id, _has_come_down(settings))
+        .values(low_level=_level(settings))
+        .returning(
+            CreditAccount.team_id,
+            CreditAccount.balance,
+            _lowest_reached(settings).label("threshold"),
+            CreditAccount.low_mail,
+        )
+        .cte("warned")
+    )
+    await session.execute(
+        insert(CreditWarning).from_select(
+            ["team_id", "remaining", "threshold"],
+            select(warned.c.team_id, warned.c.balance, warned.c.threshold).where(warned.c.low_mail),
+        )
+    )
+
+
+async def arm_thresholds(
+    session: AsyncSession, settings: Settings, team_id: int, *, anew: bool = False
+) -> None:
+    """Those that the team is above again. `anew`: all that it is at or below count as warned of.
+
+    The caller has locked the account.
+    """
+    level = _level(settings)
+    await session.execute(
+        update(CreditAccount)
+        .where(CreditAccount.team_id == team_id)
+        .values(low_level=level if anew else func.least(CreditAccount.low_level, level))
+        .execution_options(synchronize_session=False)
+    )
+
+
+def still_low() -> ColumnElement[bool]:
+    """Of a warning: it is still true, wanted, and no news of the team's having run out."""
+    account = select(CreditAccount.team_id).where(
+        CreditAccount.team_id == CreditWarning.team_id,
+        CreditAccount.enabled,
+        CreditAccount.low_mail,
+        CreditAccount.balance.between(1, CreditWarning.threshold),
+    )
+    ran_out = select(CreditExhaustion.id).where(
+        CreditExhaustion.team_id == CreditWarning.team_id, CreditExhaustion.closed_at.is_(None)
+    )
+    return and_(account.exists(), ~ran_out.exists())
