@@ -134,3 +134,13 @@ class OutboundText(Base):
     settled: Mapped[int] = mapped_column(server_default=text("0"))
     given_back: Mapped[bool] = mapped_column(server_default=false())
     created_at: Mapped[datetime] = created_at()
+
+
+class ProviderRecount(Base):
+    """Up to when the texts of an account were counted by its provider's own list."""
+
+    __tablename__ = "provider_recount"
+
+    account_sid: Mapped[str] = mapped_column(primary_key=True)
+    counted_until: Mapped[datetime]
+    due_at: Mapped[datetime]

@@ -43,6 +43,7 @@ from services.providers import (
     Provider,
     Report,
 )
+from services.recounts import Account, claim_accounts, finish_account, news_of
 from services.settings import Settings
 from services.shared_reads import SharedReads
 from services.twilio import open_twilio
@@ -72,6 +73,7 @@ class TextPace:
     after_trouble: float = 5.0
     find_abandoned: float = 5.0
     look_up: float = 10.0
+    recount: float = 30.0
     forget_keys: float = 3600.0
     hand_over: float = 15.0
     stop: float = 12.0
@@ -237,6 +239,27 @@ class TextWorker:
                 claimed.message_id,
                 lambda c: put_back(c, claimed.message_id, fence=claimed.fence),
             )
+
+    async def recount(self) -> None:
+        """Settles what the providers themselves list."""
+        async with self._pool.connection() as connection:
+            due = await claim_accounts(connection)
+        for account in due:
+            await self._recount(account)
+
+    async def _recount(self, account: Account) -> None:
+        started = clock.now()
+        provider = self._providers["twilio"]
+        try:
+            async for listed in provider.sent_since(account.service, account.since):
+                async with self._pool.connection() as connection:
+                    news = await news_of(connection, listed)
+                await asyncio.gather(*(self._record(report) for report in news))
+        except LookUpFailed as error:
+            log.warning("recount_failed", account_sid=account.account_sid, reason=str(error))
+            return
+        async with self._pool.connection() as connection:
+            await finish_account(connection, account, until=started)
 
     async def _found(self, claimed: Claimed) -> Report | None:
         """The earliest that the provider has and that is no other message's."""

@@ -128,6 +128,7 @@ async def run_worker(
         for work, pause in (
             (texts.find_abandoned, pace.texts.find_abandoned),
             (texts.look_up, pace.texts.look_up),
+            (texts.recount, pace.texts.recount),
             (texts.forget_keys, pace.texts.forget_keys),
             (worker.warn_teams, pace.look),
             (worker.make_jobs, pace.look),

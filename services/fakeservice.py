@@ -2,10 +2,10 @@
 
 import asyncio
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime
 
-from services.providers import DeliveryStatus, OutgoingText, Report
+from services.providers import DeliveryStatus, MessagingService, OutgoingText, Report
 from services.segments import cost_of
 from services.settings import Settings
 
@@ -67,3 +67,9 @@ class FakeService:
     async def look_up(self, text: OutgoingText, since: datetime) -> Sequence[Report]:
         """It keeps nothing, so there is nothing to find."""
         return []
+
+    async def sent_since(
+        self, service: MessagingService, since: datetime
+    ) -> AsyncIterator[Sequence[Report]]:
+        return
+        yield []

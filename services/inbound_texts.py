@@ -181,8 +181,6 @@ def _json(value: object) -> str:
 
 _LOCK = "select set_config('lock_timeout', %s, true), pg_advisory_xact_lock(%s, hashtext(%s))"
 
-# The texts to one cell are few, but PostgreSQL could hope to meet one soon while reading all texts
-# from the newest: `offset 0` has it look for the cell's first.
 _PLACE = """
 select service.organization_id as team_id,
   exists (select from message m where m.service_id = %(service_id)s and m.is_from_contact)
@@ -193,18 +191,15 @@ select service.organization_id as team_id,
   last_text.contact_id, last_text.assignment_id
 from messaging_service service
 left join lateral (
-  select * from (
-    select m.campaign_contact_id as contact_id, m.assignment_id, m.created_at, m.id
-    from campaign_contact c
-    join campaign on campaign.id = c.campaign_id
-      and campaign.organization_id = service.organization_id
-      and coalesce(campaign.messaging_service_sid, service.messaging_service_sid)
-        = service.messaging_service_sid
-    join message m on m.campaign_contact_id = c.id and not m.is_from_contact
-    where c.cell = %(cell)s
-    offset 0
-  ) as text
-  order by created_at desc, id desc limit 1
+  select m.campaign_contact_id as contact_id, m.assignment_id
+  from campaign_contact c
+  join campaign on campaign.id = c.campaign_id
+    and campaign.organization_id = service.organization_id
+    and coalesce(campaign.messaging_service_sid, service.messaging_service_sid)
+      = service.messaging_service_sid
+  join message m on m.campaign_contact_id = c.id and not m.is_from_contact
+  where c.cell = %(cell)s
+  order by m.created_at desc, m.id desc limit 1
 ) last_text on true
 where service.messaging_service_sid = %(service)s
 """

@@ -1,6 +1,6 @@
 """What a provider of texts must do, and how handing it a text can end."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -91,4 +91,11 @@ class Provider(Protocol):
     async def look_up(self, text: OutgoingText, since: datetime) -> Sequence[Report]:
         """What the provider has that may be this text, handed over at `since` or soon after: the
         same number and body. Raises LookUpFailed."""
+        ...
+
+    def sent_since(
+        self, service: MessagingService, since: datetime
+    ) -> AsyncIterator[Sequence[Report]]:
+        """What it has sent since then for this account, by pages, whoever ordered it: by its own
+        ids, `message_id` is 0. Raises LookUpFailed."""
         ...

@@ -1,7 +1,7 @@
 """Texts by Twilio's HTTP API."""
 
 import re
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -50,6 +50,7 @@ CLOCK_SKEW = timedelta(minutes=1)
 PAGE_SIZE = 1000
 MOST_PAGES = 20
 """Of the texts to one number."""
+MOST_PAGES_OF_AN_ACCOUNT = 5000
 NOT_THE_TEXTS_FAULT = frozenset({21611, 21701, 21703, 21704, 21705})
 """Codes of a 400 by which the text could still go later: the queue of the number is full, or the
 messaging service is not there or has no numbers."""
@@ -116,24 +117,38 @@ class Twilio:
         except _NoAccess as error:
             raise LookUpFailed(str(error)) from None
         found = []
-        async for page in self._pages(account, {"To": text.cell}):
+        async for page in self._pages(account, {"To": text.cell}, most=MOST_PAGES):
             found += [message for message in page if _may_be(message, text, earliest)]
-        found.sort(key=_created_at)
+        found.sort(key=lambda message: _moment(message.get("date_created")))
         return [report_of_resource(message, text.message_id) for message in found]
 
+    async def sent_since(
+        self, service: MessagingService, since: datetime
+    ) -> AsyncGenerator[list[Report]]:
+        """Twilio lists what it sent last first, and can be asked for whole days."""
+        try:
+            account = self._account(service)
+        except _NoAccess as error:
+            raise LookUpFailed(str(error)) from None
+        query = {"DateSent>": f"{since.astimezone(UTC):%Y-%m-%d}"}
+        async for page in self._pages(account, query, most=MOST_PAGES_OF_AN_ACCOUNT):
+            yield [report_of_resource(message, 0) for message in page if _is_outbound(message)]
+            if all(_moment(message.get("date_sent")) < since for message in page):
+                return
+
     async def _pages(
-        self, account: _Account, query: Mapping[str, str]
-    ) -> AsyncIterator[list[dict[str, Any]]]:
+        self, account: _Account, query: Mapping[str, str], *, most: int
+    ) -> AsyncGenerator[list[dict[str, Any]]]:
         """Raises LookUpFailed, also for more than is bearable: what is left out may be it."""
         wanted = urlencode({**query, "PageSize": PAGE_SIZE})
         url = f"{account.url}/Messages.json?{wanted}"
-        for _ in range(MOST_PAGES):
+        for _ in range(most):
             page = await self._got(url, account)
             yield page["messages"]
             if not page.get("next_page_uri"):
                 return
             url = self._host + page["next_page_uri"]
-        raise LookUpFailed(f"There are more than {MOST_PAGES} pages.")
+        raise LookUpFailed(f"There are more than {most} pages.")
 
     async def _got(self, url: str, account: _Account) -> dict[str, Any]:
         try:
@@ -190,17 +205,21 @@ def _outcome(
 def _may_be(message: Mapping[str, Any], text: OutgoingText, earliest: datetime) -> bool:
     assert text.service is not None
     return (
-        str(message.get("direction", "")).startswith("outbound")
+        _is_outbound(message)
         and message.get("messaging_service_sid") in (None, text.service.sid)
-        and _created_at(message) >= earliest
+        and _moment(message.get("date_created")) >= earliest
         and is_same_body(without_media(text.text), message.get("body") or "")
     )
 
 
-def _created_at(message: Mapping[str, Any]) -> datetime:
-    """Unless Twilio says it otherwise: now."""
+def _is_outbound(message: Mapping[str, Any]) -> bool:
+    return str(message.get("direction", "")).startswith("outbound")
+
+
+def _moment(date: object) -> datetime:
+    """Of a date as in mails; unless Twilio tells it: now."""
     try:
-        return parsedate_to_datetime(str(message.get("date_created"))).astimezone(UTC)
+        return parsedate_to_datetime(str(date)).astimezone(UTC)
     except ValueError:
         return clock.now()
 

@@ -63,6 +63,7 @@ OURS = {
     "credit_warning",
     "ledger_check",
     "outbound_text",
+    "provider_recount",
     "usage_day",
 }
 JOBS = {

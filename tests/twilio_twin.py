@@ -114,6 +114,7 @@ class Text:
     status: str = "accepted"
     sent_at: datetime | None = None
     error_code: int | None = None
+    direction: str = "outbound-api"
 
     @property
     def to(self) -> str:
@@ -141,7 +142,7 @@ class Text:
             "status": self.status,
             "num_segments": str(self.segments) if is_counted else "0",
             "num_media": "1" if self.media_url else "0",
-            "direction": "outbound-api",
+            "direction": self.direction,
             "date_created": format_datetime(self.at),
             "date_sent": format_datetime(self.sent_at) if self.sent_at else None,
             "error_code": self.error_code,

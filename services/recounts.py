@@ -1,0 +1,92 @@
+"""Texts as their provider lists them, once they are out.
+
+Twilio tells neither in its answer nor in its reports how many segments it counted, and a report
+that we couldn't take is lost after seconds. So each account's texts are gone through a while later,
+a thousand at a time. Any number of workers may do it; one does at a time.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from psycopg import AsyncConnection
+from psycopg.rows import class_row
+
+from services.providers import MessagingService, Report
+
+OVERLAP = timedelta(minutes=15)
+"""For lists that are late, and clocks that differ. Most texts have come to their end by then."""
+PAUSE = timedelta(minutes=10)
+LEASE = timedelta(minutes=15)
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """An account at Twilio, by one of its messaging services."""
+
+    sid: str
+    account_sid: str
+    encrypted_auth_token: str
+    counted_until: datetime
+
+    @property
+    def service(self) -> MessagingService:
+        return MessagingService(self.sid, self.account_sid, self.encrypted_auth_token)
+
+    @property
+    def since(self) -> datetime:
+        return self.counted_until - OVERLAP
+
+
+async def claim_accounts(connection: AsyncConnection, *, lease: timedelta = LEASE) -> list[Account]:
+    """Those that are due, and nobody else's for the time of the lease."""
+    async with connection.cursor(row_factory=class_row(Account)) as cursor:
+        await cursor.execute(_CLAIM, {"lease": lease})
+        return await cursor.fetchall()
+
+
+async def finish_account(
+    connection: AsyncConnection, account: Account, *, until: datetime, pause: timedelta = PAUSE
+) -> None:
+    await connection.execute(_FINISH, [until, pause, account.account_sid])
+
+
+async def news_of(connection: AsyncConnection, listed: Sequence[Report]) -> list[Report]:
+    """Of what a provider lists, by its own ids, what we don't know yet of texts of ours."""
+    cursor = await connection.execute(_UNSETTLED, [[one.service_id for one in listed]])
+    ours: Mapping[str, int] = dict(await cursor.fetchall())
+    return [
+        replace(one, message_id=ours[one.service_id]) for one in listed if one.service_id in ours
+    ]
+
+
+_CLAIM = """
+with account as (
+  select distinct on (account_sid) messaging_service_sid as sid, account_sid, encrypted_auth_token
+  from messaging_service
+  where service_type = 'twilio' and account_sid <> '' and encrypted_auth_token <> ''
+  order by account_sid, active desc, messaging_service_sid
+),
+due as (
+  insert into provider_recount (account_sid, counted_until, due_at)
+  select account_sid, now(), now() + %(lease)s from account
+  on conflict (account_sid) do update set due_at = excluded.due_at
+  where provider_recount.due_at <= now()
+  returning account_sid, counted_until
+)
+select account.*, due.counted_until from account join due using (account_sid) order by account_sid
+"""
+
+_FINISH = """
+update provider_recount set counted_until = %s, due_at = now() + %s where account_sid = %s
+"""
+
+# Without an end yet, or without a count. Texts with media are not counted in segments.
+_UNSETTLED = """
+select m.service_id, m.id from message m join outbound_text o on o.message_id = m.id
+where m.service_id = any(%s) and (
+  o.reported = 'SENT'
+  or o.reported in ('DELIVERED', 'UNDELIVERED') and o.reported_segments is null
+    and coalesce(m.num_media, 0) = 0
+)
+"""
