@@ -20,6 +20,7 @@ NAMES = (
     "mixed",
     "live",
     "texts",
+    "providers",
     "lists",
     "processes",
     "memory",
