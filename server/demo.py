@@ -9,14 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-import orjson
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.campaigns import Assignment, Campaign
 from models.contacts import CampaignContact
 from models.database import driver_connection
-from models.messages import Message, OutboundText
+from models.messages import Message
 from models.notices import CreditNotice
 from models.organizations import Organization
 from models.scripts import InteractionStep
@@ -24,8 +23,10 @@ from models.users import Membership, User
 from services import clock
 from services.access import Actor, Role
 from services.credits import add_credits, remove_credit_purchase, set_credits_enabled
+from services.delivery_reports import apply_reports
 from services.errors import InvalidInput
 from services.occasions import make_notices
+from services.providers import DeliveryStatus, Report
 from services.segments import cost_of
 from services.send_statement import Outcome, Send, write_sends
 from services.settings import Settings
@@ -224,23 +225,21 @@ async def _send(
         )
     if not sends:
         return
-    written = await write_sends(await driver_connection(session), sends)
+    connection = await driver_connection(session)
+    written = await write_sends(connection, sends)
     assert all(w.outcome is Outcome.ACCEPTED for w in written)
-    message_ids = [w.message_id for w in written]
-    report = orjson.dumps([{"MessageStatus": "delivered", "NumSegments": sends[0].segments}])
-    await session.execute(
-        update(Message)
-        .where(Message.id.in_(message_ids))
-        .values(
-            send_status="DELIVERED",
-            service_id=func.concat("fakeservice-", Message.id),
-            service_response=report.decode(),
-            service_response_at=func.now(),
+    message_ids = [w.message_id for w in written if w.message_id is not None]
+    reports = [
+        Report(
+            message_id,
+            DeliveryStatus.DELIVERED,
+            f"fakeservice-{message_id}",
+            segments=send.segments,
+            response={"status": "delivered"},
         )
-    )
-    await session.execute(
-        update(OutboundText).where(OutboundText.message_id.in_(message_ids)).values(state="DONE")
-    )
+        for message_id, send in zip(message_ids, sends, strict=True)
+    ]
+    await apply_reports(connection, reports)
 
 
 async def _make_history(session: AsyncSession, organization: Organization, texter: User) -> None:
@@ -285,7 +284,7 @@ async def _make_history(session: AsyncSession, organization: Organization, texte
             user_id=texter.id,
             contact_number=contact.cell,
             is_from_contact=False,
-            text=SHORT_TEXT.format(name=contact.first_name),
+            text=SHORT_TEXT.replace("{firstName}", contact.first_name),
             service="fakeservice",
             send_status="ERROR" if position % 19 == 18 else "DELIVERED",
             created_at=time,

@@ -470,7 +470,7 @@ async def test_a_terminated_worker_waits_for_the_mail_in_flight(
     with worker_process(settings, database_url) as worker:
         await until(lambda: len(twin.received) == 3)
         worker.terminate()
-        assert await asyncio.to_thread(worker.wait, 10) == 0
+        assert await asyncio.to_thread(worker.wait, 20) == 0
     await until_settled(database)
 
 
