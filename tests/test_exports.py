@@ -277,6 +277,40 @@ async def test_a_file_without_rows_has_its_headings(api: Api, connection: Connec
     assert response.text.count("\r\n") == 1
 
 
+SEVERAL_PARTS = 2 * ROWS_IN_A_PART + 1
+MORE_OF_ALL = """
+with teams as (
+  insert into organization (id, name) select n, 'Team ' || n from generate_series(1001, %(last)s) n
+),
+campaigns as (
+  insert into all_campaign (id, organization_id, title)
+  select n, 1, 'Campaign ' || n from generate_series(1001, %(last)s) n
+),
+used as (
+  insert into usage_day (team_id, day, campaign_id, is_ours, texts)
+  select team_id, %(today)s, campaign_id, true, 1 from generate_series(1001, %(last)s) n
+  cross join lateral (values (n, 1), (1, n)) as key (team_id, campaign_id)
+)
+insert into credit_purchase (team_id, amount, purchased_by_name)
+select 1, n, 'Sam' from generate_series(1001, %(last)s) n
+"""
+
+
+async def test_parts_join_without_a_gap(api: Api, connection: Connection) -> None:
+    last = 1000 + SEVERAL_PARTS
+    await connection.execute(MORE_OF_ALL, {"last": last, "today": TODAY})
+    added = [str(n) for n in range(1001, last + 1)]
+    account = table(await get(api, "superadmin", ACCOUNT_CSV, **PERIOD))
+    assert [line["Team ID"] for line in account][-SEVERAL_PARTS:] == added
+    campaigns = table(await get(api, "owner", USAGE_CSV, teamId="1", by="CAMPAIGN", **PERIOD))
+    assert [line["Campaign ID"] for line in campaigns][-SEVERAL_PARTS:] == added
+    for whose in ({}, {"teamId": "1"}):
+        purchases = table(await get(api, "superadmin", PURCHASES_CSV, **whose))
+        assert [line["Credits"] for line in purchases][:SEVERAL_PARTS] == added[::-1]
+    shown = len({line["Purchase"] for line in purchases})
+    assert shown == len(purchases) == SEVERAL_PARTS + 1
+
+
 # What they cost
 
 MANY = 12_000
