@@ -94,7 +94,7 @@ def period_of(first: datetime, last: datetime, by: UsageBy | None = None) -> Per
     most = MOST_DAYS_BY_MONTH if by is UsageBy.MONTH else MOST_DAYS
     if (period.last - period.first).days >= most:
         raise InvalidInput(
-            f"That are too many days: at most {MOST_DAYS}, or {MOST_DAYS_BY_MONTH} by month."
+            f"Those are too many days: at most {MOST_DAYS}, or {MOST_DAYS_BY_MONTH} by month."
         )
     return period
 

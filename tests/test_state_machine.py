@@ -341,13 +341,19 @@ class CreditHistory(RuleBasedStateMachine):
             )
         assert written.outcome == "ACCEPTED"
 
-    @precondition(lambda self: self.sent)
-    @rule(segments=st.sampled_from([1, 1, 2, 4]), is_repeated=st.booleans())
-    def count(self, segments: int, is_repeated: bool) -> None:
-        """Of the newest text that the provider hasn't counted yet, if there is one."""
-        uncounted = [text for text in self.sent if not text.is_counted]
-        text = uncounted[-1] if uncounted else self.sent[-1]
-        self._reported(text, DeliveryStatus.SENT, segments, 1 + is_repeated)
+    @precondition(lambda self: any(not text.is_counted for text in self.sent))
+    @rule(segments=st.sampled_from([1, 2, 4, None]), is_repeated=st.booleans())
+    def count(self, segments: int | None, is_repeated: bool) -> None:
+        """Of the newest text that wasn't counted yet. None: as many as leave the team nothing."""
+        text = [text for text in self.sent if not text.is_counted][-1]
+        nothing_left = (text.debit or 0) + min(max(self.model.balance, 1), 30)
+        self._reported(text, DeliveryStatus.SENT, segments or nothing_left, 1 + is_repeated)
+
+    @precondition(lambda self: any(text.is_counted and text.debit for text in self.sent))
+    @rule()
+    def fail_counted(self) -> None:
+        text = [text for text in self.sent if text.is_counted and text.debit][-1]
+        self._reported(text, DeliveryStatus.FAILED, None, 1)
 
     @precondition(lambda self: self.sent)
     @rule(
