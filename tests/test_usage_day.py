@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -15,7 +15,8 @@ from server.worker import Pace, run_worker
 from services.delivery_reports import apply_reports
 from services.errors import InvalidInput
 from services.providers import DeliveryStatus, Report
-from services.send_statement import Send, write_sends
+from services.send_statement import Outcome, Send, Written, write_sends
+from services.send_writer import SendWriter
 from services.settings import Settings
 from services.usage_day import UsageChange, rebuild_usage, verify_usage
 from tests.conftest import SECRET
@@ -233,6 +234,28 @@ async def test_teams_in_any_order_do_not_deadlock_without_accounts(
     await asyncio.gather(*map(sender, range(16)))
     for team in teams:
         assert await used(database, team) == (160, 160, 0, 0, 0)
+
+
+async def test_a_team_whose_usage_is_held_delays_only_itself(
+    database: Database, settings: Settings
+) -> None:
+    """As one whose account is held."""
+    held, other = [await make_team(database, contacts=10) for _ in range(2)]
+    await write(database, [make_send(team) for team in (held, other)])
+    writer = SendWriter(database.pool, settings)
+
+    def send(team: Team, position: int) -> Awaitable[Written]:
+        return asyncio.ensure_future(writer.write(make_send(team, position), campaign_id=1))
+
+    lock = "select from usage_day where team_id = %(team)s for update"
+    async with holding(database, lock, team=held.id):
+        waiting = [send(held, n) for n in range(1, 10)]
+        async with asyncio.timeout(2):
+            together = await asyncio.gather(*(send(other, n) for n in range(1, 10)))
+    assert {one.outcome for one in together} == {Outcome.ACCEPTED}
+    assert {one.outcome for one in await asyncio.gather(*waiting)} == {Outcome.ACCEPTED}
+    for team in (held, other):
+        assert await used(database, team) == (10, 10, 0, 0, 0)
 
 
 async def test_a_busy_row_is_changed_in_its_place(database: Database) -> None:
