@@ -216,17 +216,28 @@ class _Worker:
 
     async def run_jobs(self) -> None:
         """Asks for jobs instead of listening for them, which poolers don't allow."""
-        await self._app.run_worker_async(
-            queues=[QUEUE],
-            concurrency=CONCURRENCY,
-            listen_notify=False,
-            delete_jobs="always",
-            install_signal_handlers=False,
-            fetch_job_polling_interval=self._pace.look,
-            update_heartbeat_interval=self._pace.heartbeat,
-            stalled_worker_timeout=self._pace.given_up_for_dead,
-            shutdown_graceful_timeout=self._pace.stop,
+        running = asyncio.create_task(
+            self._app.run_worker_async(
+                queues=[QUEUE],
+                concurrency=CONCURRENCY,
+                listen_notify=False,
+                delete_jobs="always",
+                install_signal_handlers=False,
+                fetch_job_polling_interval=self._pace.look,
+                update_heartbeat_interval=self._pace.heartbeat,
+                stalled_worker_timeout=self._pace.given_up_for_dead,
+                shutdown_graceful_timeout=self._pace.stop,
+            )
         )
+        try:
+            await asyncio.shield(running)
+        except asyncio.CancelledError:
+            # The first is lost if it comes while it signs in to the database. A second one would
+            # cut off the mail in flight, so it has to wait until there can be none.
+            while not running.done():
+                running.cancel()
+                await asyncio.wait([running], timeout=self._pace.stop + 1)
+            raise
 
     async def help_stranded(self) -> None:
         manager = self._app.job_manager

@@ -79,3 +79,15 @@ async def test_a_stopped_worker_keeps_what_it_was_at(
     with pytest.raises(asyncio.CancelledError):
         await worker
     assert set(await notices(database)) == TOLD
+
+
+async def test_a_worker_stops_at_any_moment_of_its_start(
+    database_url: str, settings: Settings
+) -> None:
+    pace = replace(PACE, look=0.01, find_stranded=0.01, stop=0.1)
+    for step in range(12):
+        worker = asyncio.create_task(run_worker(settings, database_url, SECRET, pace=pace))
+        await asyncio.sleep(0.05 + step / 60)
+        worker.cancel()
+        await asyncio.wait([worker], timeout=10)
+        assert worker.cancelled(), step
