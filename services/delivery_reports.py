@@ -114,7 +114,9 @@ standing as materialized (
   select t.*, m.created_at, m.assignment_id, coalesce(m.num_media, 0) > 0 as has_media,
     -- The first count changes the message's, whose row may be older here than ours.
     coalesce(t.reported_segments, m.num_segments, 1) as counted_before,
-    coalesce(t.reported, 'SENT') <> 'SENT' as is_over
+    -- What a provider has was attempted, whatever a look-up missed just before it said so.
+    coalesce(t.reported, 'SENT') <> 'SENT'
+      or t.status = 'NOT_ATTEMPTED' and t.reported is not null as is_over
   from text t left join lateral (
     select * from message where id = t.message_id offset 0
   ) as m on true

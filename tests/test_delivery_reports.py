@@ -184,6 +184,18 @@ async def test_what_has_come_to_an_end_stays_there(
     assert (await message(database, sent), await entries(database, sent)) == before
 
 
+async def test_what_the_provider_has_was_attempted(database: Database) -> None:
+    """A report that comes while a look-up, or an operator, finds nothing."""
+    team = await make_team(database, credits=5)
+    sent = await accept(database, team, cost=2)
+    [_, late] = await report(
+        database, Report(sent, SENT, "SM1"), Report(sent, NOT_ATTEMPTED, fence=0)
+    )
+    assert not late.is_news
+    assert (await message(database, sent)).send_status == "SENT"
+    assert await entries(database, sent) == [("SEND", -2)]
+
+
 async def test_nothing_is_settled_after_a_give_back(database: Database) -> None:
     team = await make_team(database, credits=5)
     sent = await accept(database, team, cost=2)

@@ -87,6 +87,7 @@ class SentText:
     message_id: int
     debit: int | None
     is_counted: bool = False
+    is_reported: bool = False
     is_over: bool = False
     is_given_back: bool = False
 
@@ -374,6 +375,10 @@ class CreditHistory(RuleBasedStateMachine):
         is_counted, balance = text.is_counted, self.model.balance
         if text.debit is None:
             self.happened("reported without a debit")
+        was_attempted = status is DeliveryStatus.NOT_ATTEMPTED and text.is_reported
+        text.is_reported = True
+        if was_attempted:
+            return
         if status in (DeliveryStatus.FAILED, DeliveryStatus.NOT_ATTEMPTED):
             if self.model.fail(text):
                 self.happened("given back")
