@@ -11,7 +11,6 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from server.bodies import BadRequest, read_body
-from server.graphql import coded_answer
 from server.resources import resources_of
 from services import clock
 from services.notice_events import STATES, NoticeEvent, record_events
@@ -29,18 +28,17 @@ TIMESTAMP = "x-twilio-email-event-webhook-timestamp"
 
 
 async def sendgrid_events(request: Request) -> Response:
-    """What is not about our notices is taken and passed over: SendGrid would repeat it."""
+    """What is not about our notices is taken and passed over: SendGrid would repeat it.
+
+    Raises BadRequest (400, 403, 413).
+    """
     resources = resources_of(request)
     key = resources.settings.sendgrid_webhook_key
     if key is None:
         raise HTTPException(HTTPStatus.NOT_FOUND)
-    try:
-        body = await read_body(request, most=MOST_BYTES)
-        _require_signature(request, key, body)
-        events = _events(body)
-    except BadRequest as error:
-        return coded_answer(request, error.sentence, error.code, error.status)
-    if events:
+    body = await read_body(request, most=MOST_BYTES)
+    _require_signature(request, key, body)
+    if events := _events(body):
         async with resources.database.sessions.begin() as session:
             await record_events(session, events)
     return PlainTextResponse("ok")

@@ -343,12 +343,18 @@ class CreditHistory(RuleBasedStateMachine):
         assert written.outcome == "ACCEPTED"
 
     @precondition(lambda self: any(not text.is_counted for text in self.sent))
-    @rule(segments=st.sampled_from([1, 2, 4, None]), is_repeated=st.booleans())
-    def count(self, segments: int | None, is_repeated: bool) -> None:
-        """Of the newest text that wasn't counted yet. None: as many as leave the team nothing."""
+    @rule(segments=st.sampled_from([1, 2, 4]), is_repeated=st.booleans())
+    def count(self, segments: int, is_repeated: bool) -> None:
         text = [text for text in self.sent if not text.is_counted][-1]
-        nothing_left = (text.debit or 0) + min(max(self.model.balance, 1), 30)
-        self._reported(text, DeliveryStatus.SENT, segments or nothing_left, 1 + is_repeated)
+        self._reported(text, DeliveryStatus.SENT, segments, 1 + is_repeated)
+
+    @precondition(lambda self: self.model.enabled and self.model.balance > 0)
+    @precondition(lambda self: any(text.debit and not text.is_counted for text in self.sent))
+    @rule(more=st.integers(0, 1))
+    def count_all_that_is_left(self, more: int) -> None:
+        text = [text for text in self.sent if text.debit and not text.is_counted][-1]
+        segments = (text.debit or 0) + self.model.balance + more
+        self._reported(text, DeliveryStatus.SENT, segments, 1)
 
     @precondition(lambda self: any(text.is_counted and text.debit for text in self.sent))
     @rule()
