@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import shutil
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -32,16 +33,33 @@ UNSAFE_BUT_FAST = {
     "full_page_writes": "off",
     "wal_level": "minimal",
     "max_wal_senders": "0",
+    "max_wal_size": "256MB",
 }
+MEMORY = Path("/dev/shm")
+ROOM = 4 * 2**30
+"""Bytes that must be free there."""
+
+
+@contextmanager
+def database_folder() -> Iterator[Path]:
+    """In memory where there is room: a database for each test is a thousand times 300 files. Unlike
+    pytest's, PostgreSQL's own user can enter it, whoever runs the tests."""
+    has_room = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free >= ROOM
+    with tempfile.TemporaryDirectory(
+        prefix="spoke-credits-", dir=MEMORY if has_room else None
+    ) as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
 
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
     """The URL of a server's database; each xdist worker has a server of its own."""
-    with tempfile.TemporaryDirectory(prefix="spoke-credits-") as folder:
-        Path(folder).chmod(0o755)  # PostgreSQL's own user must get in
-        with embedded_postgres(Path(folder), settings=UNSAFE_BUT_FAST) as url:
-            yield url
+    with (
+        database_folder() as folder,
+        embedded_postgres(folder, settings=UNSAFE_BUT_FAST) as url,
+    ):
+        yield url
 
 
 @pytest.fixture(scope="session")
@@ -103,10 +121,9 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """A folder that PostgreSQL's own user can enter, unlike pytest's, whoever runs the tests."""
-    with tempfile.TemporaryDirectory(prefix="spoke-credits-") as name:
-        Path(name).chmod(0o755)
-        yield Path(name) / "data"
+    """For an embedded database of one's own."""
+    with database_folder() as name:
+        yield name / "data"
 
 
 @pytest.fixture
