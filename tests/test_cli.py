@@ -3,12 +3,14 @@
 import re
 import subprocess
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import psycopg
 import pytest
 
 from services.settings import Settings, SettingsError, load_settings
+from tests.conftest import SECRET
 from tests.servers import run
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
@@ -17,14 +19,13 @@ Command = Callable[..., subprocess.CompletedProcess[str]]
 @pytest.fixture
 def command(database_url: str) -> Command:
     """Runs a command on an empty migrated database."""
+    return partial(run, DATABASE_URL=database_url, SESSION_SECRET=SECRET)
 
-    def on_database(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        secret = "a-secret-for-the-tests"
-        return run(
-            *arguments, **{"DATABASE_URL": database_url, "SESSION_SECRET": secret, **environment}
-        )
 
-    return on_database
+@pytest.fixture
+def demo_command(demo_url: str) -> Command:
+    """Runs a command on the demo data."""
+    return partial(run, DATABASE_URL=demo_url, SESSION_SECRET=SECRET)
 
 
 def test_help_lists_commands_and_settings() -> None:
@@ -110,9 +111,8 @@ def test_seed_fills_an_empty_database_once(command: Command) -> None:
     assert "0 with drift" in verified.stdout
 
 
-def test_verify_shows_drift_and_fails(command: Command, database_url: str) -> None:
-    command("seed")
-    with psycopg.connect(database_url) as connection:
+def test_verify_shows_drift_and_fails(demo_command: Command, demo_url: str) -> None:
+    with psycopg.connect(demo_url) as connection:
         connection.execute("update credit_account set balance = balance + 1 where team_id = 2")
         connection.execute("update credit_account set purchased = 0 where team_id = 4")
         connection.execute("alter table credit_entry disable trigger all")
@@ -120,7 +120,7 @@ def test_verify_shows_drift_and_fails(command: Command, database_url: str) -> No
             "update credit_entry set balance_after = 0 "
             "where id = (select min(id) from credit_entry where team_id = 5)"
         )
-    result = command("credits", "verify")
+    result = demo_command("credits", "verify")
     assert result.returncode == 1
     assert "team 2 (Harbor Tenants Union): balance 1, entries add up to 0" in result.stdout
     assert "purchased 0, purchases add up to 7500" in result.stdout
@@ -128,14 +128,13 @@ def test_verify_shows_drift_and_fails(command: Command, database_url: str) -> No
     assert "3 with drift" in result.stdout
 
 
-def test_usage_is_verified_and_rebuilt(command: Command, database_url: str) -> None:
-    command("seed")
-    verified = command("usage", "verify")
+def test_usage_is_verified_and_rebuilt(demo_command: Command, demo_url: str) -> None:
+    verified = demo_command("usage", "verify")
     assert (verified.returncode, verified.stdout) == (0, "0 rows of usage with drift.\n")
-    with psycopg.connect(database_url) as connection:
+    with psycopg.connect(demo_url) as connection:
         connection.execute("update usage_day set texts = texts + 2 where team_id = 1")
         connection.execute("delete from usage_day where team_id = 4 and is_ours")
-    drifted = command("usage", "verify")
+    drifted = demo_command("usage", "verify")
     assert drifted.returncode == 1
     *lines, total = drifted.stdout.splitlines()
     assert total == f"{len(lines)} rows of usage with drift."
@@ -143,20 +142,19 @@ def test_usage_is_verified_and_rebuilt(command: Command, database_url: str) -> N
         r"team 1, campaign 13, \d{4}-\d\d-\d\d \(UTC\), .*: to be right, texts -2$", lines[0]
     )
     assert re.search(r"that we accepted: to be right, texts \+40, segments \+120, ", lines[-1])
-    recent = command("usage", "verify", "--days", "3").stdout.splitlines()
+    recent = demo_command("usage", "verify", "--days", "3").stdout.splitlines()
     assert 1 < len(recent) < len(lines)
     assert (
-        command("usage", "rebuild", "--days", "3").stdout
+        demo_command("usage", "rebuild", "--days", "3").stdout
         == f"{len(recent) - 1} rows of usage changed.\n"
     )
-    assert command("usage", "rebuild", "--days", "30").returncode == 0
-    assert command("usage", "verify").returncode == 0
-    assert "days must be from 1" in command("usage", "rebuild", "--days", "0").stderr
+    assert demo_command("usage", "rebuild", "--days", "30").returncode == 0
+    assert demo_command("usage", "verify").returncode == 0
+    assert "days must be from 1" in demo_command("usage", "rebuild", "--days", "0").stderr
 
 
-def test_serve_refuses_to_show_demo_people_to_the_network(command: Command) -> None:
-    command("seed")
-    result = command("serve", HOST="0.0.0.0", PORT="1")
+def test_serve_refuses_to_show_demo_people_to_the_network(demo_command: Command) -> None:
+    result = demo_command("serve", HOST="0.0.0.0", PORT="1")
     assert result.returncode == 1
     assert "demo people" in result.stderr
 
