@@ -14,8 +14,6 @@ from psycopg import AsyncConnection
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.database import driver_connection, open_database
-from models.migrations import upgrade
-from server import demo
 from server.databases import chosen_database, session_secret
 from server.embedded_postgres import EmbeddedPostgresError
 from server.errors import StartError
@@ -91,7 +89,7 @@ def serve(
         print(f"Starting PostgreSQL in {settings.spoke_data_dir} ...", flush=True)
     with chosen_database(settings) as url:
         if migrate or is_embedded:
-            upgrade(url)
+            _migrate(url)
         if is_embedded:
             asyncio.run(
                 _in_transaction(settings, url, lambda session: _seed_if_empty(session, settings))
@@ -113,13 +111,15 @@ def worker() -> None:
 def migrate() -> None:
     """Bring the database to the tables that this version needs. Spoke's own are not touched."""
     with chosen_database(_settings()) as url:
-        upgrade(url)
+        _migrate(url)
     print("The database is up to date.")
 
 
 @app.command()
 def seed() -> None:
     """Put demo people and teams into an empty database. Everybody's password is known then."""
+    from server import demo
+
     settings = _settings()
     _with_session(settings, lambda session: demo.seed(session, settings))
     print(f"Demo people sign in with the password {demo.PASSWORD}: {', '.join(demo.EMAILS)}")
@@ -261,6 +261,12 @@ def revoke(token_id: Annotated[int, typer.Argument(help="Its id, as listed.")]) 
     print(f"Token {token_id} is revoked.")
 
 
+def _migrate(url: str) -> None:
+    from models.migrations import upgrade
+
+    upgrade(url)
+
+
 def _with_session(settings: Settings, work: Callable[[AsyncSession], Awaitable[Result]]) -> Result:
     with chosen_database(settings) as url:
         return asyncio.run(_in_transaction(settings, url, work))
@@ -284,6 +290,8 @@ async def _in_transaction(
 
 
 async def _seed_if_empty(session: AsyncSession, settings: Settings) -> None:
+    from server import demo
+
     if not await demo.has_people(session):
         print("Making demo data ...", flush=True)
         await demo.seed(session, settings)
