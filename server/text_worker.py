@@ -50,7 +50,7 @@ from services.twilio import open_twilio
 
 log = structlog.get_logger("text_worker")
 
-MOST_IN_HAND = 64
+MOST_IN_HAND = 128
 """Texts handed over at the same time."""
 MOST_LOOKED_UP = 20
 GATHER_SECONDS = 0.005
