@@ -3,6 +3,7 @@
 import logging
 import sys
 import traceback
+from collections.abc import Iterator
 from typing import Any
 
 import orjson
@@ -41,15 +42,24 @@ def configure_logging(level: LogLevel) -> None:
 
 
 def trace_without_data(exc_info: Any) -> str:
-    """The chain of errors, oldest first. Of a database error only its sentence: the details that
-    PostgreSQL adds quote the row, and so a text or an address."""
-    error: BaseException | None = exc_info[1]
-    parts: list[str] = []
-    while error is not None:
-        place = "".join(traceback.format_tb(error.__traceback__))
-        parts.append(f"{HEADING}{place}{type(error).__name__}: {_sentence(error)}")
-        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
-    return "\n\n".join(reversed(parts))
+    """The chain of errors, oldest first, those of a group before the group. Of a database error
+    only its sentence: the details that PostgreSQL adds quote the row, and so a text or an
+    address."""
+    return "\n\n".join(_traces(exc_info[1], set()))
+
+
+def _traces(error: BaseException | None, told: set[int]) -> Iterator[str]:
+    """Each error once: one that was raised again out of its group has the group behind it, too."""
+    if error is None or id(error) in told:
+        return
+    told.add(id(error))
+    cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    yield from _traces(cause, told)
+    if isinstance(error, BaseExceptionGroup):
+        for one in error.exceptions:
+            yield from _traces(one, told)
+    place = "".join(traceback.format_tb(error.__traceback__))
+    yield f"{HEADING}{place}{type(error).__name__}: {_sentence(error)}"
 
 
 def _sentence(error: BaseException) -> str:
