@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-import orjson
 from sqlalchemy import exists, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -11,6 +10,8 @@ from models.contacts import CampaignContact
 from models.users import Membership
 from services.access import Actor, Role, has_role, role_in_team
 from services.errors import Forbidden, NotFound
+from services.scripts import read_custom_fields
+from services.texts import well_formed
 
 MOST_TODOS = 1000
 
@@ -109,5 +110,8 @@ async def custom_fields_of_campaigns(
     rows = await session.execute(
         select(Campaign.id, some_contact).where(Campaign.id.in_(campaign_ids))
     )
-    found = {campaign_id: list(orjson.loads(fields or "{}")) for campaign_id, fields in rows}
+    found = {
+        campaign_id: [well_formed(name) for name in read_custom_fields(fields or "")]
+        for campaign_id, fields in rows
+    }
     return [found.get(campaign_id, []) for campaign_id in campaign_ids]

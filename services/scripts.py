@@ -3,12 +3,13 @@
 Where the rules come from: Spoke v10.4's texter page and its lib/scripts.ts.
 """
 
+import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-import orjson
+from services.texts import well_formed
 
 LONGEST = 20_000
 """Characters beyond which nothing more is filled in: fields may name each other, and so grow
@@ -98,14 +99,25 @@ _FIELDS: dict[str, Callable[[Recipient], str]] = {
 }
 
 
+def read_custom_fields(stored: str) -> dict[str, Any]:
+    """None where it is no object. By the standard library: Spoke cuts texts between the halves of
+    an emoji and writes what is left as an escape, which other parsers refuse."""
+    try:
+        found = json.loads(stored)
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
 def _custom(recipient: Recipient, field: str) -> str:
     """JavaScript's word for what isn't there, where the campaign's first contact had it."""
-    try:
-        fields = orjson.loads(recipient.custom_fields)
-        value = fields[field]
-    except (orjson.JSONDecodeError, KeyError, TypeError):
+    fields = read_custom_fields(recipient.custom_fields)
+    if field not in fields:
         return "undefined"
-    return value if isinstance(value, str) else orjson.dumps(value).decode()
+    value = fields[field]
+    if not isinstance(value, str):
+        value = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return well_formed(value)
 
 
 def _put_in(text: str, token: str, value: str) -> str:

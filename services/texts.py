@@ -14,6 +14,11 @@ def checked(value: str, name: str, *, longest: int) -> str:
     return value
 
 
+def well_formed(value: str) -> str:
+    """With a replacement character, which counts the same, for each half of a surrogate pair."""
+    return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
 def checked_or_none(value: str | None, name: str, *, longest: int) -> str | None:
     """Blank counts as absent."""
     return checked(value, name, longest=longest).strip() or None if value else None

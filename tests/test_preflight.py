@@ -112,6 +112,23 @@ async def test_custom_fields_and_variables_count(database: Database) -> None:
     assert await credits_for(database, team) == 1 + 2
 
 
+async def test_custom_fields_may_hold_anything(database: Database) -> None:
+    """Half of a surrogate pair is what cutting an emoji leaves of it."""
+    team = await make_team(database)
+    await write_script(database, team, "{town}" + "x" * 66)
+    costs = {
+        r'{"town": "caf\ud83d"}': 1,
+        r'{"town": "cafe\ud83d"}': 2,
+        r'{"\ud83d": "Salem"}': 1,
+        "null": 1,
+        "[]": 1,
+        "Salem": 1,
+    }
+    for stored, cost in costs.items():
+        await change_contact(database, team, 0, custom_fields=stored)
+        assert await credits_for(database, team) == cost, stored
+
+
 async def test_texts_count_as_they_go_out(database: Database) -> None:
     """Curly apostrophes straight, pictures at their price, and nothing beyond the longest."""
     texts = {
@@ -535,6 +552,25 @@ async def counted(api: Api, demo_url: str, settings: Settings) -> None:
         await api("superadmin", PREFLIGHT, id=campaign_id)
     async with open_database(demo_url) as database:
         await make_estimates(database, settings)
+
+
+@pytest.mark.parametrize(
+    ("stored", "names"),
+    [
+        (r'{"town": "caf\ud83d", "zip": 5}', ["town", "zip"]),
+        (r'{"caf\ud83d": "Salem"}', ["caf\ufffd"]),
+        ("null", []),
+        ("[1, 2]", []),
+        ("Salem", []),
+    ],
+)
+async def test_a_campaigns_page_shows_its_fields_whatever_they_hold(
+    api: Api, demo_url: str, stored: str, names: list[str]
+) -> None:
+    with psycopg.connect(demo_url, autocommit=True) as connection:
+        connection.execute("update campaign_contact set custom_fields = %s", [stored])
+    answer = (await api("superadmin", '{ campaign(id: "1") { customFields } }')).ok
+    assert answer["campaign"]["customFields"] == names
 
 
 async def is_enough(api: Api, campaign_id: str = "1") -> bool:

@@ -106,6 +106,11 @@ def test_dollars_are_read_as_javascript_does(value: str, put_in: str) -> None:
         ("5", "undefined"),
         ("", "undefined"),
         ("not JSON", "undefined"),
+        ("[" * 100_000, "undefined"),
+        ('{"city": [1.5, "é"]}', '[1.5,"é"]'),
+        (r'{"city": "caf\ud83d"}', "caf\ufffd"),
+        (r'{"city": "\ud83d\ude00"}', "\N{GRINNING FACE}"),
+        (r'{"city": ["\ude00"]}', '["\ufffd"]'),
     ],
 )
 def test_custom_fields_may_hold_anything(stored: str, put_in: str) -> None:
