@@ -11,7 +11,8 @@ from models.base import Base
 
 class CampaignEstimate(Base):
     """The last figures, and the wish for new ones: while `requested_at` is there, a worker owes
-    them. `lease_until` and `fence` say which.
+    them. `lease_until` and `fence` say which; after a count that failed, the first says until when
+    it is left alone.
 
     `sampled`: how many contacts were looked at, None for all. `dearest_contact_id`: whose text
     costs most; no foreign key, since Spoke deletes contacts as it likes. `fingerprint`: of what

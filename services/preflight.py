@@ -22,6 +22,8 @@ from services.teams import Team, require_visible
 MOST_AGE = timedelta(minutes=10)
 LEASE = timedelta(minutes=1)
 """A worker that doesn't renew its claim for so long is taken for dead."""
+PAUSE = timedelta(minutes=5)
+"""Before a campaign that couldn't be counted is tried again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,12 @@ async def claim_estimate(session: AsyncSession) -> Claim | None:
 
 async def renew_claim(session: AsyncSession, claim: Claim) -> None:
     await session.execute(_of_claim(claim).values(lease_until=func.now() + LEASE))
+
+
+async def put_off(session: AsyncSession, claim: Claim) -> None:
+    """Behind all others, and not at once: what fails now may fail each time."""
+    later = _of_claim(claim).values(requested_at=func.now(), lease_until=func.now() + PAUSE)
+    await session.execute(later)
 
 
 async def record_estimate(session: AsyncSession, claim: Claim, figures: Figures) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from structlog.testing import capture_logs
 
 from models.database import Database, open_database
 from server.estimate_worker import make_estimates
@@ -22,6 +23,7 @@ from services.preflight import (
     Estimate,
     claim_estimate,
     estimates_of_campaigns,
+    put_off,
     record_estimate,
     renew_claim,
 )
@@ -491,6 +493,51 @@ async def test_a_worker_that_is_stopped_leaves_its_count_to_others(database: Dat
     await rows(database, "update campaign_estimate set lease_until = now()")
     await make_estimates(database, SETTINGS)
     assert (await known(database, team)).contacts == 3000
+
+
+async def test_a_campaign_that_cannot_be_counted_delays_no_other(database: Database) -> None:
+    broken, other = [await make_team(database) for _ in range(2)]
+    for team in (broken, other):
+        await write_script(database, team, TO_NAME)
+        await ask(database, team)
+    await rows(database, "alter table campaign_contact alter last_name drop not null")
+    await change_contact(database, broken, 0, last_name=None)
+    with capture_logs() as logs:
+        await make_estimates(database, SETTINGS)
+    assert (await known(database, other)).credits_needed == 1
+    [line] = logs
+    assert (line["event"], line["campaign_id"]) == ("estimate_failed", broken.campaign_id)
+    assert line["log_level"] == "error" and line["exc_info"]
+    # It is tried again, but not at once.
+    assert await ask(database, broken) is None
+    assert await claim(database) is None
+    await change_contact(database, broken, 0, last_name="")
+    await rows(database, "update campaign_estimate set lease_until = now()")
+    await make_estimates(database, SETTINGS)
+    assert (await known(database, broken)).credits_needed == 1
+
+
+async def test_what_is_put_off_comes_behind_the_others(database: Database) -> None:
+    first, second = [await make_team(database) for _ in range(2)]
+    for team in (first, second):
+        await ask(database, team)
+    taken = await claim(database)
+    assert taken is not None and taken.campaign_id == first.campaign_id
+    async with database.sessions.begin() as session:
+        await put_off(session, taken)
+    await rows(database, "update campaign_estimate set lease_until = now()")
+    claims = [await claim(database) for _ in range(3)]
+    assert [one and one.campaign_id for one in claims] == [
+        second.campaign_id,
+        first.campaign_id,
+        None,
+    ]
+    # Who was taken for dead puts nothing off.
+    left = "select lease_until from campaign_estimate where campaign_id = %(campaign)s"
+    before = await value(database, left, **first.names)
+    async with database.sessions.begin() as session:
+        await put_off(session, taken)
+    assert await value(database, left, **first.names) == before
 
 
 async def test_a_change_while_counting_is_counted_after_it(database: Database) -> None:
