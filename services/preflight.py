@@ -20,6 +20,8 @@ from services.first_texts import Figures
 from services.teams import Team, require_visible
 
 MOST_AGE = timedelta(minutes=10)
+MOST_REQUESTS = 20
+"""For new counts, by one question: a list of campaigns must not take the worker for itself."""
 LEASE = timedelta(minutes=1)
 """A worker that doesn't renew its claim for so long is taken for dead."""
 PAUSE = timedelta(minutes=5)
@@ -75,7 +77,9 @@ async def estimates_of_campaigns(
 ) -> list[Estimate | None]:
     """For each campaign the last figures, None where there are none yet. One statement.
 
-    Asks for new ones where there are none, or they are old, or the campaign was changed since.
+    Asks for new ones where there are none, or they are old, or the campaign was changed since; for
+    MOST_REQUESTS at most, those without figures first: the others come when they are asked for
+    again. An archived campaign needs nothing, and isn't counted.
     """
     asked = {"campaign_ids": list(campaign_ids), "most_age": MOST_AGE}
     rows = await session.execute(_ASK, asked)
@@ -84,7 +88,8 @@ async def estimates_of_campaigns(
 
 
 async def claim_estimate(session: AsyncSession) -> Claim | None:
-    """The oldest wish that no living worker sees to, if there is one."""
+    """The oldest wish that no living worker sees to, if there is one; those for the first figures
+    of a campaign come first."""
     row = (await session.execute(_CLAIM, {"lease": LEASE})).first()
     return Claim(*row) if row else None
 
@@ -94,7 +99,7 @@ async def renew_claim(session: AsyncSession, claim: Claim) -> None:
 
 
 async def put_off(session: AsyncSession, claim: Claim) -> None:
-    """Behind all others, and not at once: what fails now may fail each time."""
+    """Not at once, and then as the newest wish: what fails now may fail each time."""
     later = _of_claim(claim).values(requested_at=func.now(), lease_until=func.now() + PAUSE)
     await session.execute(later)
 
@@ -145,19 +150,29 @@ encode(sha256(convert_to(jsonb_build_array(
 )::text, 'UTF8')), 'hex')
 """
 
-# The columns are the fields of Estimate, in order.
+# The columns are the fields of Estimate, in order. Of an archived campaign nobody can be texted:
+# whatever is kept of it doesn't count, and at this moment it needs nothing.
 _ASK = text(f"""
 with asked as (
-  select c.id as campaign_id, c.organization_id as team_id, contacts, credits, margin,
-    sampled is not null as is_sampled, dearest_contact_id, computed_at,
+  select c.id as campaign_id, c.organization_id as team_id, coalesce(contacts, 0) as contacts,
+    coalesce(credits, 0) as credits, coalesce(margin, 0) as margin,
+    sampled is not null as is_sampled, dearest_contact_id,
+    case when c.is_archived then now() else computed_at end as computed_at,
     requested_at is not null as is_requested,
-    coalesce(computed_at < now() - :most_age, true) or fingerprint <> {_FINGERPRINT} as is_wanted
-  from all_campaign c left join campaign_estimate e on e.campaign_id = c.id
+    c.is_archived is not true and (
+      coalesce(computed_at < now() - :most_age, true) or fingerprint <> {_FINGERPRINT}
+    ) as is_wanted
+  from all_campaign c
+  left join campaign_estimate e on e.campaign_id = c.id and c.is_archived is not true
   where c.id = any(:campaign_ids)
+),
+chosen as (
+  select campaign_id from asked where is_wanted and not is_requested
+  order by computed_at nulls first, campaign_id limit {MOST_REQUESTS}
 ),
 request as (
   insert into campaign_estimate (campaign_id, requested_at)
-  select campaign_id, now() from asked where is_wanted and not is_requested order by campaign_id
+  select campaign_id, now() from chosen order by campaign_id
   on conflict (campaign_id) do update set requested_at = excluded.requested_at
   where campaign_estimate.requested_at is null
 )
@@ -172,7 +187,7 @@ update campaign_estimate e set lease_until = now() + :lease, fence = fence + 1
 from (
   select campaign_id from campaign_estimate
   where requested_at is not null and coalesce(lease_until < now(), true)
-  order by requested_at limit 1 for update skip locked
+  order by computed_at is not null, requested_at, campaign_id limit 1 for update skip locked
 ) chosen join all_campaign c on c.id = chosen.campaign_id
 where e.campaign_id = chosen.campaign_id
 returning e.campaign_id, c.organization_id, e.fence, now(), {_FINGERPRINT}

@@ -19,6 +19,7 @@ from services.access import Role
 from services.first_texts import Figures, count_credits, extrapolated
 from services.preflight import (
     LEASE,
+    MOST_REQUESTS,
     Claim,
     Estimate,
     claim_estimate,
@@ -423,6 +424,79 @@ async def test_many_campaigns_are_asked_for_at_once(database: Database) -> None:
             found = await estimates_of_campaigns(session, [ids[2], ids[0], 999_999, ids[1]])
         await make_estimates(database, SETTINGS)
     assert [one and one.campaign_id for one in found] == [ids[2], ids[0], None, ids[1]]
+
+
+ARCHIVE = "update all_campaign set is_archived = true where id = %(campaign)s"
+
+
+async def test_archived_campaigns_need_nothing_and_nobody_counts_them(database: Database) -> None:
+    team = await make_team(database, contacts=3)
+    await rows(database, ARCHIVE, **team.names)
+    found = await known(database, team)
+    assert (found.campaign_id, found.team_id) == (team.campaign_id, team.id)
+    assert (found.contacts, found.credits_needed, found.credits_needed_margin) == (0, 0, 0)
+    assert (found.is_sampled, found.is_computing, found.dearest_contact_id) == (False, False, None)
+    assert await claim(database) is None
+
+
+async def test_what_was_counted_before_a_campaign_was_archived_is_forgotten(
+    database: Database,
+) -> None:
+    team = await make_team(database, contacts=3)
+    await ask(database, team)
+    await make_estimates(database, SETTINGS)
+    assert (await known(database, team)).contacts == 3
+    await rows(database, ARCHIVE, **team.names)
+    found = await known(database, team)
+    assert (found.contacts, found.credits_needed, found.is_computing) == (0, 0, False)
+    assert await claim(database) is None
+    await rows(database, ARCHIVE.replace("true", "false"), **team.names)
+    found = await known(database, team)
+    assert (found.contacts, found.is_computing) == (3, True)
+
+
+CAMPAIGNS = """
+insert into all_campaign (organization_id)
+select %(team)s from generate_series(1, %(most)s + 10) returning id
+"""
+
+
+async def test_one_question_makes_few_counts(database: Database) -> None:
+    """The others come when it is asked again: first those without figures."""
+    team = await make_team(database)
+    await ask(database, team)
+    await make_estimates(database, SETTINGS)
+    await rows(database, "update campaign_estimate set computed_at = now() - interval '1 day'")
+    made = await rows(database, CAMPAIGNS, most=MOST_REQUESTS, **team.names)
+    ids = [team.campaign_id, *(row.id for row in made)]
+    requested = "select campaign_id from campaign_estimate where requested_at is not null"
+
+    async def ask_for_all() -> set[int]:
+        async with database.reads() as session:
+            found = await estimates_of_campaigns(session, ids)
+        assert [one and one.is_computing for one in found] == [True] + [None] * (len(ids) - 1)
+        return {row.campaign_id for row in await rows(database, requested)}
+
+    first = await ask_for_all()
+    assert len(first) == MOST_REQUESTS and team.campaign_id not in first
+    assert await ask_for_all() == set(ids)
+
+
+async def test_campaigns_without_figures_are_counted_first(database: Database) -> None:
+    old, older, new = [await make_team(database) for _ in range(3)]
+    for team in (older, old):
+        await ask(database, team)
+        await make_estimates(database, SETTINGS)
+    await rows(database, "update campaign_estimate set computed_at = now() - interval '1 day'")
+    for team in (older, old, new):
+        await ask(database, team)
+    claims = [await claim(database) for _ in range(4)]
+    assert [one and one.campaign_id for one in claims] == [
+        new.campaign_id,
+        older.campaign_id,
+        old.campaign_id,
+        None,
+    ]
 
 
 async def test_what_a_dead_worker_owed_another_counts(database: Database) -> None:

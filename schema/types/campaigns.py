@@ -34,8 +34,9 @@ class Campaign:
     )
     credit_estimate: CampaignCreditEstimate | None = field(
         campaigns.credit_estimate,
-        "What its first texts will need. Null while that is counted for the first time: ask again "
-        "in a second. For its team's SUPERVOLUNTEERs and above.",
+        "What its first texts will need; nothing, once it is archived. Null while that is counted "
+        "for the first time: ask again in a second. Of many campaigns, some are counted each time "
+        "they are asked for. For its team's SUPERVOLUNTEERs and above.",
     )
 
 
