@@ -29,6 +29,8 @@ SECONDS_FOR_A_CONNECTION = 1.0
 """By then those who listen will have asked."""
 MOST_TEAMS = 700
 """In one payload, which holds less than 8000 bytes."""
+LONGEST_ID = 10
+"""Digits."""
 
 _NOTIFY = """
 select pg_notify(channel, payload) from unnest(%s::text[], %s::text[]) as stroke (channel, payload)
@@ -96,5 +98,6 @@ def payload_of(team_ids: Iterable[int]) -> str:
 
 
 def teams_of(payload: str) -> set[int]:
-    """Anybody may notify anything: what is no id is left out."""
-    return {int(team_id) for team_id in payload.split(",") if team_id.isdecimal()}
+    """Anybody may notify anything: what can be no id is left out."""
+    ids = payload.split(",")
+    return {int(one) for one in ids if one.isdecimal() and len(one) <= LONGEST_ID}

@@ -203,12 +203,18 @@ class Live:
             tasks.create_task(self._look_on())
 
     async def _listen(self) -> None:
-        async with listen(self._url, [TEAMS]) as heard:
-            async for told in heard:
-                if told == ANYTHING:
-                    self._all_due_at = 0.0
-                self._rung |= teams_of(told.payload)
-                self._wake.set()
+        """Trouble is logged and waited out: nobody who watches must be left alone with it."""
+        while True:
+            try:
+                async with listen(self._url, [TEAMS]) as heard:
+                    async for told in heard:
+                        if told == ANYTHING:
+                            self._all_due_at = 0.0
+                        self._rung |= teams_of(told.payload)
+                        self._wake.set()
+            except Exception:
+                log.exception("live_trouble")
+            await asyncio.sleep(SECONDS_AFTER_TROUBLE)
 
     async def _look_on(self) -> None:
         """Trouble, such as a database that has gone away, is logged and waited out."""

@@ -107,6 +107,11 @@ async def test_a_stroke_of_any_size_arrives(bell: Bell, ear: Ear) -> None:
     assert set().union(*await ear.teams()) == team_ids
 
 
+def test_what_can_be_no_id_is_left_out() -> None:
+    payload = f"1,,-2,x,{'9' * 5000},2147483647, 3,4.0"
+    assert teams_of(payload) == {1, 2**31 - 1}
+
+
 async def test_what_is_rung_between_two_strokes_is_told_by_the_next(bell: Bell, ear: Ear) -> None:
     bell.ring([1])
     await ear.heard(1)

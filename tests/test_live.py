@@ -16,6 +16,7 @@ from structlog.testing import capture_logs
 from server import subscriptions
 from server.resources import Resources, open_resources
 from services import live
+from services.bell import TEAMS
 from services.sessions import create_token, revoke_token
 from services.settings import Settings, load_settings
 from tests.api import ADD, Api
@@ -375,6 +376,46 @@ async def test_a_lost_listener_listens_again_and_misses_nothing(
         assert cursor.rowcount == 1
         assert (await api("owner", SWITCH, on=on)).ok
         assert await texter.told() == told
+
+
+async def test_what_is_no_stroke_silences_nothing(
+    api: Api, watch: Watch, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texter = await watch("texter", id="1")
+    assert await texter.told() == AVAILABLE
+    never_all(monkeypatch)
+    await asyncio.sleep(1)
+    await connection.execute("select pg_notify(%s, repeat('9', 5000))", [TEAMS])
+    assert (await api("owner", SWITCH, on=False)).ok
+    assert await texter.told() == DISABLED
+
+
+async def test_after_trouble_with_listening_it_listens_again(
+    demo_url: str,
+    settings: Settings,
+    api: Api,
+    connection: Connection,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Here what was told can't even be read: it isn't ASCII."""
+    ascii_only = load_settings(
+        spoke_data_dir=settings.spoke_data_dir,
+        database_direct_url=f"{demo_url}?client_encoding=SQL_ASCII",
+    )
+    async with (
+        open_resources(ascii_only, demo_url, SECRET) as resources,
+        listening(resources) as port,
+        watching(port, await api.cookie("texter")) as socket,
+    ):
+        texter = await socket.subscribe(STATUS, id="1")
+        assert await texter.told() == AVAILABLE
+        never_all(monkeypatch)
+        await asyncio.sleep(1)
+        with capture_logs() as logs:
+            await connection.execute("select pg_notify(%s, 'é')", [TEAMS])
+            await until(lambda: [line["event"] for line in logs] == ["live_trouble"])
+        assert (await api("owner", SWITCH, on=False)).ok
+        assert await texter.told() == DISABLED
 
 
 async def test_where_nothing_can_be_heard_it_is_asked_for(
