@@ -52,12 +52,13 @@ class Bell:
         that wait to be sent out."""
         self._teams.update(team_ids)
         self._has_texts |= texts
-        if self._sounding is None and (self._teams or texts):
+        is_sounding = self._sounding is not None and not self._sounding.done()
+        if not is_sounding and (self._teams or texts):
             self._sounding = asyncio.create_task(self._sound())
 
     async def drain(self) -> None:
         """Waits until all that was rung is told."""
-        while self._sounding is not None:
+        while self._sounding is not None and not self._sounding.done():
             await asyncio.wait([self._sounding])
 
     async def _sound(self) -> None:
@@ -68,7 +69,6 @@ class Bell:
                 except Exception:  # what isn't told now is asked for later
                     log.warning("bell_is_mute", exc_info=True)
             await asyncio.sleep(SECONDS_BETWEEN_STROKES)
-        self._sounding = None
 
     def _take(self, now: float) -> Iterator[tuple[str, str]]:
         """Channels and payloads that are due."""

@@ -125,6 +125,27 @@ async def test_nothing_is_told_of_nothing(bell: Bell, ear: Ear) -> None:
     assert await ear.heard() == []
 
 
+async def test_a_bell_that_is_cut_off_keeps_nobody_waiting(database: Database) -> None:
+    bell = Bell(database.pool)
+    others = asyncio.all_tasks()
+    bell.ring([1])
+    [sounding] = asyncio.all_tasks() - others
+    sounding.cancel()
+    async with asyncio.timeout(10):
+        await bell.drain()
+
+
+async def test_a_bell_that_was_cut_off_sounds_again(database: Database, ear: Ear) -> None:
+    bell = Bell(database.pool)
+    others = asyncio.all_tasks()
+    bell.ring([1])
+    [sounding] = asyncio.all_tasks() - others
+    sounding.cancel()
+    await asyncio.wait([sounding])
+    bell.ring([2])
+    assert [teams_of(stroke.payload) for stroke in await ear.heard(1)] == [{1, 2}]
+
+
 async def test_a_mute_bell_hurts_no_send(
     database: Database, database_url: str, settings: Settings
 ) -> None:
