@@ -30,7 +30,7 @@ def usage_of_team(
     by: Annotated[UsageBy, argument(description="What a row is about.")] = UsageBy.DAY,
 ) -> Awaitable[list[Usage]]:
     team = require_admin(info.context.actor, root)
-    return info.context.loaders.usage.load(Wanted(team, period_of(from_, to, by), by))
+    return info.context.loaders.usage_of_team(Wanted(team, period_of(from_, to, by), by))
 
 
 async def account_usage(

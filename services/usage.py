@@ -5,9 +5,11 @@ from collections import defaultdict
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
+from itertools import islice
 from typing import Any, NamedTuple
 
-from sqlalchemy import BigInteger, Select, cast, func, literal_column, select
+from sqlalchemy import BigInteger, Select, cast, desc, func, literal_column, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.campaigns import Campaign
@@ -19,6 +21,8 @@ from services.pages import OffsetPage, count_rows, require_page
 from services.teams import MOST_TEAMS, Team, teams_by_id
 
 MOST_CAMPAIGNS = 10_000
+MOST_ROWS = 20_000
+"""In one request: nobody else is served while they are made into an answer."""
 
 
 class UsageBy(StrEnum):
@@ -37,16 +41,16 @@ class Period(NamedTuple):
     first: date
     last: date
 
-    @property
-    def days(self) -> list[date]:
-        count = (self.last - self.first).days + 1
-        return [self.first + timedelta(days=n) for n in range(count)]
-
 
 class Wanted(NamedTuple):
     team: Team
     period: Period
     by: UsageBy
+
+    @property
+    def known_rows(self) -> int:
+        """How many there will be, as far as that is known without looking."""
+        return len(_keys_of(self.period, self.by))
 
 
 class Usage(NamedTuple):
@@ -80,7 +84,7 @@ _SUMS = [
     )
 ]
 _KEYS = {
-    UsageBy.DAY: UsageDay.day,
+    UsageBy.DAY: func.to_char(UsageDay.day, literal_column("'YYYY-MM-DD'")),
     UsageBy.MONTH: func.to_char(UsageDay.day, literal_column("'YYYY-MM'")),
     UsageBy.CAMPAIGN: UsageDay.campaign_id,
 }
@@ -106,6 +110,26 @@ def _utc_day(moment: datetime, name: str) -> date:
         raise InvalidInput(f"{name} is beyond the calendar.") from None
 
 
+def require_few_rows(rows: int) -> None:
+    """In one request. Raises InvalidInput."""
+    if rows > MOST_ROWS:
+        raise InvalidInput(
+            f"That is more than {MOST_ROWS:,} rows: ask for fewer teams or days, or by month."
+        )
+
+
+@lru_cache
+def _keys_of(period: Period, by: UsageBy) -> Sequence[str]:
+    """Every day or month of the period, as people read it. Asked for each team of a list."""
+    if by is UsageBy.DAY:
+        days = (period.last - period.first).days + 1
+        return [f"{period.first + timedelta(days=n)}" for n in range(days)]
+    if by is UsageBy.MONTH:
+        first, last = (12 * day.year + day.month - 1 for day in period)
+        return [f"{month // 12:04}-{month % 12 + 1:02}" for month in range(first, last + 1)]
+    return []
+
+
 def _sums(period: Period, *keys: Any) -> Select[Any]:
     """For each combination of keys with texts its figures, in the order of Usage."""
     return (
@@ -120,7 +144,8 @@ async def usage_of_teams(session: AsyncSession, wanted: Sequence[Wanted]) -> lis
     """For each question its rows. One statement per distinct period and kind.
 
     By day and by month, every one of the period: a chart needs no calendar. By campaign, those with
-    texts, the most segments first, at most MOST_CAMPAIGNS.
+    texts, the most segments first, at most MOST_CAMPAIGNS. Raises InvalidInput where several teams
+    have more than MOST_ROWS.
     """
     teams: dict[tuple[Period, UsageBy], set[int]] = defaultdict(set)
     for want in wanted:
@@ -128,21 +153,24 @@ async def usage_of_teams(session: AsyncSession, wanted: Sequence[Wanted]) -> lis
     found: dict[tuple[int, Period, UsageBy], dict[Any, tuple[int, ...]]] = defaultdict(dict)
     for (period, by), ids in teams.items():
         sums = _sums(period, UsageDay.team_id, _KEYS[by]).where(UsageDay.team_id.in_(ids))
-        for team_id, key, *figures in await session.execute(sums):
+        most_first = sums.order_by(desc("segments"), _KEYS[by]).limit(MOST_ROWS + 1)
+        rows = (await session.execute(most_first)).all()
+        if len(ids) > 1:
+            require_few_rows(len(rows))
+        for team_id, key, *figures in rows:
             found[team_id, period, by][key] = tuple(figures)
     return [_rows(want, found[want.team.id, want.period, want.by]) for want in wanted]
 
 
 def _rows(wanted: Wanted, found: dict[Any, tuple[int, ...]]) -> list[Usage]:
     team, period, by = wanted
+    keys = _keys_of(period, by)
     if by is UsageBy.DAY:
-        return [Usage(team, f"{day}", None, None, *found.get(day, ())) for day in period.days]
+        return [Usage(team, day, None, None, *found.get(day, ())) for day in keys]
     if by is UsageBy.MONTH:
-        months = dict.fromkeys(f"{day}"[: len("2026-11")] for day in period.days)
-        return [Usage(team, None, month, None, *found.get(month, ())) for month in months]
-    campaigns = [Usage(team, None, None, key, *figures) for key, figures in sorted(found.items())]
-    campaigns.sort(key=lambda usage: usage.segments, reverse=True)
-    return campaigns[:MOST_CAMPAIGNS]
+        return [Usage(team, None, month, None, *found.get(month, ())) for month in keys]
+    campaigns = islice(found.items(), MOST_CAMPAIGNS)
+    return [Usage(team, None, None, key, *figures) for key, figures in campaigns]
 
 
 async def account_usage(

@@ -16,6 +16,8 @@ from server.resources import Resources
 from services.access import Actor
 from services.teams import get_team
 from services.usage import (
+    MOST_CAMPAIGNS,
+    MOST_ROWS,
     Period,
     UsageBy,
     Wanted,
@@ -281,6 +283,77 @@ async def test_sums_outgrow_32_bits(api: Api, connection: Connection) -> None:
 
 
 # What it costs
+
+
+MANY_TEAMS = "insert into organization (id, name) select n, 'Team' from generate_series(101, 160) n"
+OF_TEAMS = """
+query($from: Date!, $to: Date!, $by: UsageBy!) {
+  teams(limit: 1000) { teams { usage(from: $from, to: $to, by: $by) { texts } } }
+}
+"""
+
+
+async def test_a_request_gets_so_many_rows_and_no_more(api: Api, connection: Connection) -> None:
+    """Else who asks for each day of each team keeps a whole process busy."""
+    await connection.execute(MANY_TEAMS)
+    refused = await api("superadmin", OF_TEAMS, **YEAR, by="DAY")
+    assert set(refused.codes) == {BAD} and len(refused.codes) == 72
+    assert "fewer teams or days, or by month" in refused.errors[0]["message"]
+    assert [team["usage"] for team in refused.data["teams"]["teams"]] == [None] * 72
+    found = (await api("superadmin", OF_TEAMS, **YEAR, by="MONTH")).ok["teams"]["teams"]
+    assert {len(team["usage"]) for team in found} == {12}
+    period = {"from": "2025-01-01", "to": "2025-09-30"}
+    found = (await api("superadmin", OF_TEAMS, **period, by="DAY")).ok["teams"]["teams"]
+    assert 72 * len(found[0]["usage"]) == 72 * 273 <= MOST_ROWS
+
+
+async def test_rows_that_are_shown_again_count_again(api: Api) -> None:
+    def document(times: int) -> str:
+        again = "\n".join(
+            f"a{n}: usage(from: $from, to: $to, by: $by) {{ texts }}" for n in range(times)
+        )
+        return f"""query($from: Date!, $to: Date!, $by: UsageBy! = DAY) {{
+          teams {{ teams {{ {again} }} }}
+        }}"""
+
+    assert not (await api("superadmin", document(4), **YEAR)).errors
+    assert set((await api("superadmin", document(5), **YEAR)).codes) == {BAD}
+
+
+MANY_CAMPAIGNS = """
+insert into usage_day (team_id, day, campaign_id, is_ours, texts, segments)
+select team, '2025-01-01', n, true, 1, n from unnest(%s::int[]) team, generate_series(1, %s) n
+"""
+OF_CAMPAIGNS = """
+query($from: Date!, $to: Date!, $id: ID!) {
+  team(id: $id) {
+    usage(from: $from, to: $to, by: CAMPAIGN) { segments }
+    again: usage(from: $from, to: $to, by: CAMPAIGN) { segments }
+  }
+}
+"""
+
+
+async def test_of_too_many_campaigns_those_with_the_most_segments_are_shown(
+    api: Api, connection: Connection
+) -> None:
+    campaigns = MOST_ROWS + 5
+    await connection.execute(MANY_CAMPAIGNS, [[1], campaigns])
+    found = (await api("superadmin", OF_CAMPAIGNS, **YEAR, id="1")).ok["team"]["usage"]
+    right = range(campaigns, campaigns - MOST_CAMPAIGNS, -1)
+    assert [row["segments"] for row in found] == list(right)
+    thrice = OF_CAMPAIGNS.replace("again:", "more: usage(from: $from, to: $to, by: CAMPAIGN)"
+                                  " { segments } again:")  # fmt: skip
+    assert set((await api("superadmin", thrice, **YEAR, id="1")).codes) == {BAD}
+
+
+async def test_campaigns_of_several_teams_are_rows_too(api: Api, connection: Connection) -> None:
+    await connection.execute(MANY_CAMPAIGNS, [[1, 2, 3], MOST_ROWS // 3 + 1])
+    answer = await api("superadmin", OF_TEAMS, **YEAR, by="CAMPAIGN")
+    assert set(answer.codes) == {BAD}
+    await connection.execute("delete from usage_day where team_id = 3")
+    found = (await api("superadmin", OF_TEAMS, **YEAR, by="CAMPAIGN")).ok["teams"]["teams"]
+    assert sum(len(team["usage"]) for team in found) == 2 * (MOST_ROWS // 3 + 1)
 
 
 @contextmanager

@@ -55,7 +55,7 @@ class Team:
     usage: list[Usage] | None = field(
         usage.usage_of_team,
         "What it texted, from a day to another, both included. At most 366 days, or 3653 by month; "
-        "at most 10,000 campaigns. For its ADMINs and OWNERs.",
+        "at most 10,000 campaigns; at most 20,000 rows in a request. For its ADMINs and OWNERs.",
     )
     organization: Annotated["Organization", strawberry.lazy("schema.types.organizations")] = field(
         teams.organization, "The team as Spoke's client knows it."
