@@ -5,6 +5,7 @@ import asyncio
 import math
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -14,8 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncResult, AsyncSession
 
 from models.scripts import CampaignVariable, InteractionStep
 from services.campaigns import custom_fields_of_campaigns
-from services.scripts import LONGEST, Recipient, Script, Variable, fill_in
-from services.segments import UCS_2_JOINED, Cost, as_sent, cost_of
+from services.scripts import LONGEST, Recipient, Script, Variable, fill_in, title_case
+from services.segments import UCS_2_JOINED, Cost, Encoding, as_sent, cost_of, measure
 from services.settings import Settings
 
 MOST_COUNTED = 50_000
@@ -161,24 +162,39 @@ async def dearest_text(
 async def _unassigned_texter(
     session: AsyncSession, campaign_id: int, team_id: int
 ) -> dict[str, str]:
-    """Whose name stands in texts to contacts that nobody has taken yet: the longest first name
-    among the campaign's texters, else among the team's members."""
+    """Whose name stands in texts to contacts that nobody has taken yet: the dearest among the
+    campaign's texters, else among the team's members."""
     asked = {"campaign_id": campaign_id, "team_id": team_id}
-    row = (await session.execute(_LONGEST_NAMED, asked)).first()
-    first_name, last_name = row or ("", "")
+    people = (await session.execute(_PEOPLE, asked)).all()
+    names = [(one.first_name, one.last_name) for one in people if one.is_texter]
+    first_name, last_name = dearest_name(names or [(one[0], one[1]) for one in people])
     return {"first_name": first_name, "last_name": last_name}
 
 
-_LONGEST_NAMED = text("""
-select first_name, last_name from (
+def dearest_name(names: Sequence[tuple[str, str]]) -> tuple[str, str]:
+    """First and last. One outside of GSM-7 may double what a text costs, however short it is. First
+    names decide: scripts rarely have others."""
+    return max(names, key=lambda name: [_dearness(part) for part in name], default=("", ""))
+
+
+def _dearness(name: str) -> tuple[bool, int]:
+    measured = measure(title_case(name))
+    return measured.encoding is Encoding.UCS_2, measured.characters_used
+
+
+# So many that the dearest name is among them, unless hundreds have accents in theirs.
+_PEOPLE = text("""
+select first_name, last_name, is_texter from (
   select u.first_name, u.last_name, true as is_texter
   from assignment a join "user" u on u.id = a.user_id where a.campaign_id = :campaign_id
-  union all
+  union
   select u.first_name, u.last_name, false
   from user_organization m join "user" u on u.id = m.user_id
   where m.organization_id = :team_id and m.role <> 'SUSPENDED'
 ) people
-order by is_texter desc, char_length(first_name) desc, char_length(last_name) desc limit 1
+order by is_texter desc, octet_length(first_name) > char_length(first_name) desc,
+  char_length(first_name) desc, char_length(last_name) desc
+limit 500
 """)
 
 _TO_BE_TEXTED = """

@@ -16,7 +16,7 @@ from models.database import Database, open_database
 from server.estimate_worker import make_estimates
 from server.worker import Pace, run_worker
 from services.access import Role
-from services.first_texts import Figures, count_credits, extrapolated
+from services.first_texts import Figures, count_credits, dearest_name, extrapolated
 from services.preflight import (
     LEASE,
     MOST_REQUESTS,
@@ -203,7 +203,7 @@ async def rename(database: Database, user_id: int, first_name: str) -> None:
 
 
 async def test_texts_bear_the_name_of_who_sends_them(database: Database) -> None:
-    """Of contacts that nobody has taken, the longest name that the campaign's texters have."""
+    """Of contacts that nobody has taken, the dearest name that the campaign's texters have."""
     team = await make_team(database, contacts=2)
     await write_script(database, team, "{texterFirstName}" + "x" * 153)
     await rename(database, team.texter.user_id, "Jo")
@@ -216,7 +216,23 @@ async def test_texts_bear_the_name_of_who_sends_them(database: Database) -> None
     await rows(database, assign, member=member.user_id, **team.names)
     assert await credits_for(database, team) == 3
     await rename(database, team.texter.user_id, "Łuk")
-    assert await credits_for(database, team) == 2 + 3
+    assert await credits_for(database, team) == 3 + 3
+
+
+@pytest.mark.parametrize(
+    ("names", "dearest"),
+    [
+        (["Jo", "Maximilian", "Max"], "Maximilian"),
+        (["Maximilian", "Łukasz", "Zoë"], "Łukasz"),
+        (["Sébastian", "ÇEM", "FRANÇOIS"], "FRANÇOIS"),  # François: ç is not of GSM-7, but Ç is
+        (["Łukasz", "\N{GRINNING FACE}" * 4], "\N{GRINNING FACE}" * 4),
+    ],
+)
+def test_the_dearest_name_is_the_one_that_makes_texts_longest(
+    names: list[str], dearest: str
+) -> None:
+    assert dearest_name([(name, "") for name in names]) == (dearest, "")
+    assert dearest_name([("Jo", name) for name in names]) == ("Jo", dearest)
 
 
 async def test_where_nobody_texts_yet_members_names_count(database: Database) -> None:
