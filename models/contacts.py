@@ -1,9 +1,18 @@
-"""People who are texted, and those who asked not to be. Spoke's tables."""
+"""People who are texted, those who asked not to be, and where they live. Spoke's tables."""
 
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint, false, text
+from sqlalchemy import (
+    REAL,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    String,
+    UniqueConstraint,
+    false,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, created_at, updated_at
@@ -71,3 +80,17 @@ class OptOut(Base):
     reason_code: Mapped[str] = mapped_column(server_default="")
     created_at: Mapped[datetime] = created_at()
     updated_at: Mapped[datetime | None] = updated_at()
+
+
+class ZipCode(Base):
+    """A place in the United States."""
+
+    __tablename__ = "zip_code"
+
+    zip: Mapped[str] = mapped_column(primary_key=True)
+    city: Mapped[str]
+    state: Mapped[str]
+    latitude: Mapped[float] = mapped_column(REAL)
+    longitude: Mapped[float] = mapped_column(REAL)
+    timezone_offset: Mapped[float] = mapped_column(REAL)
+    has_dst: Mapped[bool]

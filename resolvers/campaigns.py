@@ -10,6 +10,7 @@ from resolvers.context import Info
 from resolvers.ids import spoke_id
 from schema.inputs import ContactsFilter
 from services import campaigns, contacts
+from services.canned_responses import Wanted as ResponsesWanted
 from services.preflight import Estimate, require_estimate_visible
 
 
@@ -39,6 +40,18 @@ def custom_fields(root: strawberry.Parent[Campaign], info: Info) -> Awaitable[li
     return info.context.loaders.custom_fields.load(root.id)
 
 
+def interaction_steps(root: strawberry.Parent[Campaign], info: Info) -> Awaitable[Any]:
+    return info.context.loaders.steps_of_campaigns.load(root.id)
+
+
+def campaign_variables(root: strawberry.Parent[Campaign], info: Info) -> Awaitable[Any]:
+    return info.context.loaders.campaign_variables.load(root.id)
+
+
+def canned_responses(root: strawberry.Parent[Campaign], info: Info) -> Awaitable[Any]:
+    return info.context.loaders.canned_responses.load(ResponsesWanted(root.id, None))
+
+
 async def credit_estimate(root: strawberry.Parent[Campaign], info: Info) -> Estimate | None:
     team = await info.context.loaders.teams.load(root.organization_id)
     require_estimate_visible(info.context.actor, team)
@@ -51,6 +64,15 @@ def assignment_texter(root: strawberry.Parent[Assignment], info: Info) -> Awaita
 
 def assignment_campaign(root: strawberry.Parent[Assignment], info: Info) -> Awaitable[Any]:
     return info.context.loaders.campaigns.load(root.campaign_id)
+
+
+def assignment_canned_responses(root: strawberry.Parent[Assignment], info: Info) -> Awaitable[Any]:
+    return info.context.loaders.canned_responses.load(ResponsesWanted(root.campaign_id, None))
+
+
+def user_canned_responses(root: strawberry.Parent[Assignment], info: Info) -> Awaitable[Any]:
+    wanted = ResponsesWanted(root.campaign_id, root.user_id)
+    return info.context.loaders.canned_responses.load(wanted)
 
 
 def assignment_contacts(

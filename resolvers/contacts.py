@@ -24,3 +24,11 @@ def messages(root: strawberry.Parent[CampaignContact], info: Info) -> Awaitable[
 
 def opt_out(root: strawberry.Parent[CampaignContact], info: Info) -> Awaitable[Any]:
     return info.context.loaders.opt_outs.load(root.id)
+
+
+def location(root: strawberry.Parent[CampaignContact], info: Info) -> Awaitable[Any]:
+    return info.context.loaders.places.load(root.zip)
+
+
+def answers(root: strawberry.Parent[CampaignContact], info: Info) -> Awaitable[Any]:
+    return info.context.loaders.answers.load(root.id)

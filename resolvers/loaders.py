@@ -13,22 +13,36 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from strawberry.dataloader import DataLoader
 
 from models.campaigns import Campaign
-from models.contacts import CampaignContact, OptOut
+from models.contacts import CampaignContact, OptOut, ZipCode
 from models.organizations import Organization
+from models.scripts import CampaignVariable, CannedResponse, InteractionStep
+from models.tags import Tag
 from models.users import User
 from services.access import Actor
 from services.campaigns import campaigns_with_unassigned_contacts, custom_fields_of_campaigns
+from services.canned_responses import Wanted as ResponsesWanted
+from services.canned_responses import canned_responses
 from services.contacts import (
     ContactsWanted,
     contact_counts_of_assignments,
     contacts_of_assignments,
     opt_outs_of_contacts,
+    places_by_zip,
 )
 from services.errors import ServiceError, ServiceUnavailable
 from services.preflight import Estimate, estimates_of_campaigns
 from services.purchases import Purchase, Wanted, people_of, purchases_of_teams
+from services.questions import (
+    AnswerOption,
+    answers_of_contacts,
+    options_of_steps,
+    steps_by_id,
+    steps_of_campaigns,
+    variables_of_campaigns,
+)
 from services.rows import rows_by_id
 from services.settings import Settings
+from services.tags import TagOfContact, tags_of_contacts, tags_of_teams
 from services.teams import Team, teams_by_id
 from services.usage import Usage, require_few_rows, usage_of_teams
 from services.usage import Wanted as UsageWanted
@@ -152,3 +166,39 @@ class Loaders:
     @cached_property
     def assigned_contact_counts(self) -> DataLoader[ContactsWanted, int]:
         return self._loader(contact_counts_of_assignments)
+
+    @cached_property
+    def steps_of_campaigns(self) -> DataLoader[int, list[InteractionStep]]:
+        return self._loader(steps_of_campaigns)
+
+    @cached_property
+    def steps(self) -> DataLoader[int, InteractionStep | None]:
+        return self._loader(steps_by_id)
+
+    @cached_property
+    def answer_options(self) -> DataLoader[int, list[AnswerOption]]:
+        return self._loader(options_of_steps)
+
+    @cached_property
+    def answers(self) -> DataLoader[int, list[AnswerOption]]:
+        return self._loader(answers_of_contacts)
+
+    @cached_property
+    def campaign_variables(self) -> DataLoader[int, list[CampaignVariable]]:
+        return self._loader(variables_of_campaigns)
+
+    @cached_property
+    def canned_responses(self) -> DataLoader[ResponsesWanted, list[CannedResponse]]:
+        return self._loader(canned_responses)
+
+    @cached_property
+    def tags(self) -> DataLoader[int, list[Tag]]:
+        return self._loader(tags_of_teams)
+
+    @cached_property
+    def contact_tags(self) -> DataLoader[int, list[TagOfContact]]:
+        return self._loader(tags_of_contacts)
+
+    @cached_property
+    def places(self) -> DataLoader[str, ZipCode | None]:
+        return self._loader(places_by_zip)

@@ -18,7 +18,8 @@ from models.database import driver_connection
 from models.messages import Message
 from models.notices import CreditNotice
 from models.organizations import Organization
-from models.scripts import InteractionStep
+from models.scripts import CannedResponse, InteractionStep
+from models.tags import Tag
 from models.users import Membership, User
 from services import clock
 from services.access import Actor, Role
@@ -47,6 +48,19 @@ EMAILS = [f"{name}@example.org" for name in PEOPLE]
 
 SHORT_TEXT = "Hi {firstName}, will you join us on Saturday?"
 LONG_TEXT = SHORT_TEXT + " We meet at the library at ten, and there is something to do for all." * 4
+ANSWERS = {
+    "Yes": "Wonderful, see you there!",
+    "Maybe": "Good to hear. Shall I write to you on Friday?",
+    "No": "Thank you for telling me. Have a nice weekend!",
+}
+CANNED_RESPONSES = {
+    "Where is it?": "At the library, 2 Main Street.",
+    "Who are you?": "I'm a volunteer and live nearby.",
+}
+TAGS = {
+    "Call back": "They want to talk to somebody.",
+    "Other language": "They need somebody who speaks their language.",
+}
 TEAMS_WITH_HISTORY = 6
 HISTORY_DAYS = 14
 NAMES = ("Ana", "Ben", "Chloe", "David", "Elena", "Farid", "Grace", "Hugo", "Ines", "Jamal")
@@ -175,13 +189,7 @@ async def _make_campaign(
     )
     session.add(campaign)
     await session.flush()
-    session.add(
-        InteractionStep(
-            campaign_id=campaign.id,
-            question="Will you come?",
-            script_options=[team.body, f"{{texterFirstName}} here. {team.body}"],
-        )
-    )
+    await _make_script(session, team, campaign)
     assignment = Assignment(user_id=texter.id, campaign_id=campaign.id, max_contacts=team.contacts)
     session.add(assignment)
     await session.flush()
@@ -199,6 +207,35 @@ async def _make_campaign(
     session.add_all(contacts)
     await session.flush()
     return assignment, contacts
+
+
+async def _make_script(session: AsyncSession, team: DemoTeam, campaign: Campaign) -> None:
+    """A question, what to say to each answer, other things to say, and tags to sort by."""
+    first = InteractionStep(
+        campaign_id=campaign.id,
+        question="Will you come?",
+        script_options=[team.body, f"{{texterFirstName}} here. {team.body}"],
+    )
+    session.add(first)
+    await session.flush()
+    session.add_all(
+        InteractionStep(
+            campaign_id=campaign.id,
+            parent_interaction_id=first.id,
+            answer_option=answer,
+            script_options=[reply],
+        )
+        for answer, reply in ANSWERS.items()
+    )
+    session.add_all(
+        CannedResponse(campaign_id=campaign.id, title=title, text=reply, display_order=place)
+        for place, (title, reply) in enumerate(CANNED_RESPONSES.items(), start=1)
+    )
+    session.add_all(
+        Tag(organization_id=campaign.organization_id, title=title, description=description)
+        for title, description in TAGS.items()
+    )
+    await session.flush()
 
 
 async def _send(

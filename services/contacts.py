@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, and_, extract, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.campaigns import Assignment, Campaign
-from models.contacts import CampaignContact, OptOut
+from models.contacts import CampaignContact, OptOut, ZipCode
 from services.access import Actor
 from services.campaigns import require_part
 from services.errors import InvalidInput, NotFound
@@ -161,3 +161,11 @@ async def opt_outs_of_contacts(
     )
     found: dict[int, OptOut] = dict(rows.all())
     return [found.get(contact_id) for contact_id in contact_ids]
+
+
+async def places_by_zip(session: AsyncSession, zips: Sequence[str]) -> list[ZipCode | None]:
+    """For each zip code its place. Of longer codes, the first five digits count."""
+    codes = [code.strip()[:5] for code in zips]
+    places = await session.scalars(select(ZipCode).where(ZipCode.zip.in_(set(codes))))
+    found = {place.zip: place for place in places}
+    return [found.get(code) for code in codes]

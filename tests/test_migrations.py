@@ -24,6 +24,7 @@ from models import (
     notices,
     organizations,
     scripts,
+    tags,
     usage,
     users,
 )
@@ -46,6 +47,7 @@ MODEL_MODULES = (
     notices,
     organizations,
     scripts,
+    tags,
     usage,
     users,
 )

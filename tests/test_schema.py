@@ -37,14 +37,22 @@ SPEAKING = {"id", "name"}
 SPEAKING_ENUMS = {"RequestAutoApprove", "TeamOrder", "UserRole"}
 SPOKES_TYPES = {
     "Assignment",
+    "AnswerOption",
     "Campaign",
     "CampaignContact",
+    "CampaignContactTag",
+    "CampaignVariable",
+    "CannedResponse",
+    "InteractionStep",
+    "Location",
     "Message",
     "OptOut",
     "Organization",
     "OrganizationMembership",
     "OrganizationMembershipEdge",
     "OrganizationMembershipPage",
+    "Question",
+    "Tag",
     "User",
 }
 DESCRIBED_ARGUMENTS = (
@@ -191,17 +199,31 @@ update organization set deleted_at = now() where id = 2;
 insert into opt_out (cell, organization_id, assignment_id, reason_code)
   select cell, 1, assignment_id, '' from campaign_contact where id = 1;
 insert into campaign_estimate (campaign_id, computed_at, contacts, credits, margin, fingerprint)
-  values (1, now(), 59, 59, 0, '')
+  values (1, now(), 59, 59, 0, '');
+insert into zip_code (zip, city, state, latitude, longitude, timezone_offset, has_dst)
+  values ('62704', 'Springfield', 'IL', 39.77, -89.69, -6, true);
+update campaign_contact set zip = '62704-1234' where id = 1;
+insert into all_question_response (campaign_contact_id, interaction_step_id, value)
+  values (1, 1, 'Yes');
+insert into campaign_contact_tag (campaign_contact_id, tag_id, tagger_id) values (1, 1, 1);
+insert into campaign_variable (campaign_id, display_order, name, value)
+  values (1, 1, 'cv:place', 'the library')
 """
 # For each type a way to it, in the demo data.
 WAYS = {
+    "AnswerOption": ("superadmin", '{ contact(id: "1") { questionResponseValues { %s } } }'),
     "Assignment": ("superadmin", '{ assignment(id: "1") { %s } }'),
     "Campaign": ("superadmin", '{ campaign(id: "1") { %s } }'),
     "CampaignCreditEstimate": ("superadmin", '{ campaign(id: "1") { creditEstimate { %s } } }'),
     "CampaignContact": ("superadmin", '{ contact(id: "1") { %s } }'),
+    "CampaignContactTag": ("superadmin", '{ contact(id: "1") { tags { %s } } }'),
+    "CampaignVariable": ("superadmin", '{ campaign(id: "1") { campaignVariables { %s } } }'),
+    "CannedResponse": ("superadmin", '{ campaign(id: "1") { cannedResponses { %s } } }'),
     "CreditEstimate": ("texter", '{ estimateCredits(text: "Hi!", recipients: 2) { %s } }'),
     "CreditNotice": ("superadmin", '{ creditNotices(teamId: "2") { %s } }'),
     "CreditPurchase": ("superadmin", "{ team(id: 1) { creditPurchases { %s } } }"),
+    "InteractionStep": ("superadmin", '{ campaign(id: "1") { interactionSteps { %s } } }'),
+    "Location": ("superadmin", '{ contact(id: "1") { location { %s } } }'),
     "Message": ("superadmin", '{ contact(id: "1") { messages { %s } } }'),
     "OptOut": ("superadmin", '{ contact(id: "1") { optOut { %s } } }'),
     "Organization": ("superadmin", "{ organizations { %s } }"),
@@ -212,7 +234,9 @@ WAYS = {
     "OrganizationMembershipEdge": ("owner", "{ currentUser { memberships { edges { %s } } } }"),
     "OrganizationMembershipPage": ("owner", "{ currentUser { memberships { %s } } }"),
     "PageInfo": ("superadmin", "{ teams { pageInfo { %s } } }"),
+    "Question": ("superadmin", '{ campaign(id: "1") { interactionSteps { question { %s } } } }'),
     "RelayPageInfo": ("owner", "{ currentUser { memberships { pageInfo { %s } } } }"),
+    "Tag": ("superadmin", '{ organization(id: "1") { tagList { %s } } }'),
     "Team": ("superadmin", "{ teams { teams { %s } } }"),
     "TeamPage": ("superadmin", "{ teams { %s } }"),
     "Usage": ("superadmin", f"{{ accountUsage({TODAY}) {{ rows {{ %s }} }} }}"),

@@ -8,6 +8,7 @@ from schema.scalars import Date
 from schema.types.contacts import CampaignContact
 from schema.types.credits import CampaignCreditEstimate
 from schema.types.organizations import Organization
+from schema.types.scripts import CampaignVariable, CannedResponse, InteractionStep
 from schema.types.users import User
 
 
@@ -32,6 +33,13 @@ class Campaign:
     custom_fields: list[str | None] | None = field(
         campaigns.custom_fields, "Names of the custom fields of its contacts."
     )
+    interaction_steps: list[InteractionStep | None] | None = field(
+        campaigns.interaction_steps, "The steps of its script; the one without a parent begins it."
+    )
+    campaign_variables: list[CampaignVariable] = field(campaigns.campaign_variables)
+    canned_responses: list[CannedResponse] = field(
+        campaigns.canned_responses, "Texts to choose, for all of its texters."
+    )
     credit_estimate: CampaignCreditEstimate | None = field(
         campaigns.credit_estimate,
         "What its first texts will need; nothing, once it is archived. Null while that is counted "
@@ -46,6 +54,12 @@ class Assignment:
     max_contacts: int | None
     texter: User = field(campaigns.assignment_texter)
     campaign: Campaign = field(campaigns.assignment_campaign)
+    campaign_canned_responses: list[CannedResponse] = field(
+        campaigns.assignment_canned_responses, "Texts to choose, for all of its campaign's texters."
+    )
+    user_canned_responses: list[CannedResponse] = field(
+        campaigns.user_canned_responses, "Texts to choose that its texter made."
+    )
     contacts: list[CampaignContact] = field(
         campaigns.assignment_contacts, "Its contacts, by id; at most 10,000."
     )

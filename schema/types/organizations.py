@@ -2,8 +2,9 @@
 
 import strawberry
 
-from resolvers import organizations
+from resolvers import organizations, tags
 from schema.fields import field
+from schema.types.tags import Tag
 from schema.types.teams import Team
 
 
@@ -17,4 +18,5 @@ class Organization:
     deleted_at: str | None = field(
         organizations.deleted_at, "When it was deleted, in milliseconds since 1970."
     )
+    tag_list: list[Tag] = field(tags.tag_list, "Its marks for conversations. For its members.")
     team: Team | None = field(organizations.team, "Its credits.")
