@@ -6,11 +6,18 @@ import strawberry
 
 from services.notices import NoticeState as CreditNoticeState
 from services.occasions import Occasion as CreditNoticeOccasion
+from services.organization_settings import (
+    AutosendingControlsMode,
+    CampaignBuilderMode,
+    RequestAutoApprove,
+)
 from services.segments import Encoding as SegmentEncoding
 from services.teams import CreditStatus, TeamOrder
 from services.usage import UsageBy
 
 __all__ = [
+    "AutosendingControlsMode",
+    "CampaignBuilderMode",
     "CreditNoticeOccasion",
     "CreditNoticeState",
     "CreditStatus",
@@ -78,8 +85,8 @@ class UserRole(Enum):
     SUPERADMIN = "SUPERADMIN"
 
 
-@strawberry.enum(description="What happens to a texter's requests for texts.")
-class RequestAutoApprove(Enum):
-    DO_NOT_APPROVE = "do_not_approve"
-    APPROVAL_REQUIRED = "approval_required"
-    AUTO_APPROVE = "auto_approve"
+strawberry.enum(RequestAutoApprove, description="What happens to a texter's requests for texts.")
+strawberry.enum(CampaignBuilderMode, description="How much of a campaign can be set up.")
+strawberry.enum(
+    AutosendingControlsMode, description="How much of Spoke's autosending can be controlled."
+)

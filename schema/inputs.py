@@ -1,7 +1,10 @@
 """What clients send."""
 
+from typing import Any
+
 import strawberry
 
+from schema.enums import AutosendingControlsMode, CampaignBuilderMode, RequestAutoApprove
 from schema.scalars import Phone
 
 
@@ -22,6 +25,50 @@ class MessageInput:
     )
     campaign_variable_ids: list[str] | None = strawberry.field(
         default=None, description="Campaign variables that the text used."
+    )
+
+
+def _setting(description: str, name: str | None = None) -> Any:
+    """Left out: as it is. Null: the default, or none."""
+    return strawberry.field(default=strawberry.UNSET, description=description, name=name)
+
+
+@strawberry.input(
+    description="Settings to change; those that are left out stay. Null sets back to the default."
+)
+class OrganizationSettingsInput:
+    opt_out_message: str | None = _setting("What people are told who asked not to be texted.")
+    show_contact_last_name: bool | None = _setting("Whether texters see last names.")
+    show_contact_cell: bool | None = _setting("Whether texters see telephone numbers.")
+    confirmation_click_for_script_links: bool | None = _setting(
+        "Whether texts with links need another click."
+    )
+    default_texter_approval_status: RequestAutoApprove | None = _setting(
+        "What happens to new texters' requests for texts.", "defaulTexterApprovalStatus"
+    )
+    numbers_api_key: str | None = _setting("The key for Spoke's number service. Kept secret.")
+    trollbot_webhook_url: str | None = _setting("Whom Spoke's TrollBot tells.")
+    script_preview_for_supervolunteers: bool | None = _setting(
+        "Whether SUPERVOLUNTEERs see scripts of campaigns."
+    )
+    default_campaign_builder_mode: CampaignBuilderMode | None = _setting(
+        "How much of a campaign is shown at first."
+    )
+    show_do_not_assign_message: bool | None = _setting(
+        "Whether texters who get no texts are told so."
+    )
+    do_not_assign_message: str | None = _setting("What they are told.")
+    default_autosending_controls_mode: AutosendingControlsMode | None = _setting(
+        "How much of autosending is shown at first."
+    )
+    max_sms_segment_length: int | None = _setting(
+        "Above how many segments texters are warned, 1 to 20; null: never."
+    )
+    start_campaign_requires_approval: bool | None = _setting(
+        "Whether campaigns need a superadmin's approval to start. For superadmins."
+    )
+    credits_enabled: bool | None = _setting(
+        "Use credits to control outbound texting. The same as setCreditsEnabled."
     )
 
 

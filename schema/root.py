@@ -14,6 +14,7 @@ from resolvers import (
     credits,
     messages,
     notices,
+    organization_settings,
     organizations,
     teams,
     usage,
@@ -24,6 +25,7 @@ from schema.types.campaigns import Assignment, Campaign
 from schema.types.contacts import CampaignContact
 from schema.types.credits import CreditEstimate, CreditPurchase
 from schema.types.notices import CreditNotice
+from schema.types.organization_settings import OrganizationSettings
 from schema.types.organizations import Organization
 from schema.types.teams import Team, TeamPage
 from schema.types.usage import UsagePage
@@ -88,6 +90,10 @@ class RootMutation:
     remove_credit_purchase: CreditPurchase | None = field(
         credits.remove_credit_purchase,
         "Takes a purchase back, once; remaining credits may become negative. For superadmins.",
+    )
+    edit_organization_settings: OrganizationSettings | None = field(
+        organization_settings.edit_organization_settings,
+        "Changes an organization's settings. For its OWNERs and superadmins.",
     )
     send_message: CampaignContact | None = field(
         messages.send_message,

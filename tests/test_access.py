@@ -75,6 +75,9 @@ ROOT_FIELDS = {
     "setCreditsEnabled": (
         'mutation { setCreditsEnabled(teamId: "1", enabled: false) { id } }',
                                         "login no    no     no      no    ok    no    ok"),
+    "editOrganizationSettings": (
+        'mutation { editOrganizationSettings(id: "1", input: {showContactCell: true}) { id } }',
+                                        "login no    no     no      no    ok    no    ok"),
     "setLowCreditsThreshold": (
         'mutation { setLowCreditsThreshold(teamId: "1", credits: 7) { id } }',
                                         "login no    no     no      no    no    no    ok"),
@@ -186,6 +189,7 @@ WATCHED_TABLES = (
     "outbound_text",
     "assignment",
     "user_organization",
+    "organization",
     "usage_day",
 )
 CONTENTS = " union all ".join(

@@ -34,7 +34,13 @@ ROOTS = ("RootQuery", "RootMutation", "RootSubscription")
 
 # Fields that need no words; those of Spoke's own types are known to those who use them.
 SPEAKING = {"id", "name"}
-SPEAKING_ENUMS = {"RequestAutoApprove", "TeamOrder", "UserRole"}
+SPEAKING_ENUMS = {
+    "AutosendingControlsMode",
+    "CampaignBuilderMode",
+    "RequestAutoApprove",
+    "TeamOrder",
+    "UserRole",
+}
 SPOKES_TYPES = {
     "Assignment",
     "AnswerOption",
@@ -51,6 +57,7 @@ SPOKES_TYPES = {
     "OrganizationMembership",
     "OrganizationMembershipEdge",
     "OrganizationMembershipPage",
+    "OrganizationSettings",
     "Question",
     "Tag",
     "User",
@@ -233,6 +240,7 @@ WAYS = {
     ),
     "OrganizationMembershipEdge": ("owner", "{ currentUser { memberships { edges { %s } } } }"),
     "OrganizationMembershipPage": ("owner", "{ currentUser { memberships { %s } } }"),
+    "OrganizationSettings": ("superadmin", '{ organization(id: "1") { settings { %s } } }'),
     "PageInfo": ("superadmin", "{ teams { pageInfo { %s } } }"),
     "Question": ("superadmin", '{ campaign(id: "1") { interactionSteps { question { %s } } } }'),
     "RelayPageInfo": ("owner", "{ currentUser { memberships { pageInfo { %s } } } }"),

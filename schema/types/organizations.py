@@ -2,8 +2,9 @@
 
 import strawberry
 
-from resolvers import organizations, tags
+from resolvers import organization_settings, organizations, tags
 from schema.fields import field
+from schema.types.organization_settings import OrganizationSettings
 from schema.types.tags import Tag
 from schema.types.teams import Team
 
@@ -17,6 +18,15 @@ class Organization:
     name: str | None
     deleted_at: str | None = field(
         organizations.deleted_at, "When it was deleted, in milliseconds since 1970."
+    )
+    settings: OrganizationSettings = field(
+        organization_settings.settings, "Each for those who may read it."
+    )
+    opt_out_message: str | None = field(
+        organization_settings.opt_out_message, "What people are told who asked not to be texted."
+    )
+    three_click_enabled: bool | None = field(
+        organization_settings.three_click_enabled, "Whether texters are led by questions alone."
     )
     tag_list: list[Tag] = field(tags.tag_list, "Its marks for conversations. For its members.")
     team: Team | None = field(organizations.team, "Its credits.")
