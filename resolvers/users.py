@@ -8,8 +8,10 @@ import strawberry
 from models.users import User
 from resolvers.context import Info
 from resolvers.ids import optional_spoke_id, spoke_id
-from services import campaigns
+from schema.inputs import UserInput, UserPasswordChange
+from services import accounts, campaigns
 from services.access import require_self
+from services.accounts import Particulars, PasswordChange
 from services.pages import CursorPage, cursor_page
 from services.users import TeamMembership, chosen_memberships, roles_in
 
@@ -17,6 +19,69 @@ from services.users import TeamMembership, chosen_memberships, roles_in
 def current_user(info: Info) -> Awaitable[Any] | None:
     signed_in = info.context.signed_in
     return info.context.loaders.users.load(signed_in.user_id) if signed_in else None
+
+
+async def list_superadmins(info: Info) -> Any:
+    async with info.context.read() as session:
+        return await accounts.list_superadmins(session, info.context.actor)
+
+
+async def edit_super_admin_status(info: Info, user_email: str, super_admin_status: bool) -> bool:
+    async with info.context.transaction() as session:
+        await accounts.set_superadmin(
+            session, info.context.actor, email=user_email, is_superadmin=super_admin_status
+        )
+    return True
+
+
+async def user_agree_terms(info: Info, user_id: str) -> Any:
+    async with info.context.transaction() as session:
+        return await accounts.agree_to_terms(
+            session, info.context.actor, user_id=spoke_id(user_id, "userId")
+        )
+
+
+async def edit_user(
+    info: Info, organization_id: str, user_id: str, user_data: UserInput | None = None
+) -> Any:
+    async with info.context.transaction() as session:
+        return await accounts.edit_user(
+            session,
+            info.context.actor,
+            organization_id=spoke_id(organization_id, "organizationId"),
+            user_id=spoke_id(user_id, "userId"),
+            particulars=_particulars(user_data) if user_data else None,
+        )
+
+
+def _particulars(data: UserInput) -> Particulars:
+    return Particulars(
+        first_name=data.first_name,
+        last_name=data.last_name,
+        email=data.email,
+        cell=data.cell,
+        notification_frequency=data.notification_frequency,
+    )
+
+
+async def change_user_password(
+    info: Info, user_id: str, form_data: UserPasswordChange | None = None
+) -> Any:
+    context = info.context
+    async with context.read() as session:
+        user = await accounts.get_own_account(
+            session, context.actor, user_id=spoke_id(user_id, "userId")
+        )
+    change = (
+        PasswordChange(form_data.password, form_data.new_password, form_data.password_confirm)
+        if form_data
+        else None
+    )
+    password_hash = await accounts.new_password_hash(user, change)
+    async with context.transaction() as session:
+        return await accounts.replace_password(
+            session, user=user, password_hash=password_hash, kept=context.sign_in
+        )
 
 
 def private(name: str) -> Callable[..., Any]:

@@ -28,6 +28,27 @@ class MessageInput:
     )
 
 
+@strawberry.input(description="A person's particulars.")
+class UserInput:
+    id: str | None = strawberry.field(default=None, description="Ignored: userId says who.")
+    first_name: str = strawberry.field(description="Their first name.")
+    last_name: str = strawberry.field(description="Their last name.")
+    email: str = strawberry.field(description="Also the name to sign in with.")
+    cell: str = strawberry.field(description="Their own telephone number.")
+    notification_frequency: str = strawberry.field(description="ALL, PERIODIC, DAILY or NONE.")
+    old_password: str | None = strawberry.field(
+        default=None, description="Ignored: changeUserPassword changes it."
+    )
+    new_password: str | None = strawberry.field(default=None, description="Ignored.")
+
+
+@strawberry.input(description="A new password, and proof that one knows the old one.")
+class UserPasswordChange:
+    password: str = strawberry.field(description="The old one.")
+    password_confirm: str = strawberry.field(description="The new one again.")
+    new_password: str = strawberry.field(description="At least 8 characters.")
+
+
 def _setting(description: str, name: str | None = None) -> Any:
     """Left out: as it is. Null: the default, or none."""
     return strawberry.field(default=strawberry.UNSET, description=description, name=name)

@@ -39,6 +39,7 @@ class RootQuery:
     organizations: list[Organization | None] | None = field(
         organizations.list_organizations, "All of the account. For superadmins."
     )
+    superadmins: list[User] | None = field(users.list_superadmins, "By name. For superadmins.")
     campaign: Campaign | None = field(
         campaigns.campaign, "For those who text it, and SUPERVOLUNTEERs and above."
     )
@@ -94,6 +95,21 @@ class RootMutation:
     edit_organization_settings: OrganizationSettings | None = field(
         organization_settings.edit_organization_settings,
         "Changes an organization's settings. For its OWNERs and superadmins.",
+    )
+    user_agree_terms: User | None = field(
+        users.user_agree_terms, "Agrees to the terms, for oneself."
+    )
+    edit_user: User | None = field(
+        users.edit_user,
+        "Changes a person's particulars: for oneself, and ADMINs of their organization, unless the "
+        "person is above them. Without userData it only answers.",
+    )
+    change_user_password: User | None = field(
+        users.change_user_password, "One's own. Ends one's sessions elsewhere."
+    )
+    edit_super_admin_status: bool | None = field(
+        users.edit_super_admin_status,
+        "Makes somebody a superadmin, or no longer; somebody remains one. For superadmins.",
     )
     send_message: CampaignContact | None = field(
         messages.send_message,

@@ -24,7 +24,7 @@ from schema.errors import codes, formatted
 from server.bodies import BadRequest, JsonResponse, read_json_object
 from server.request_log import note
 from server.resources import Resources, resources_of
-from server.sessions import signed_in
+from server.sessions import actor_of, sign_in_of
 from services.access import Actor
 from services.errors import OutcomeUnknown
 from services.sessions import SignIn
@@ -52,9 +52,10 @@ async def graphql(request: Request) -> Response:
     note(request, operation=named(payload))
     try:
         async with asyncio.timeout(resources.settings.request_timeout_seconds):
-            actor = await signed_in(request, resources)
+            sign_in = sign_in_of(request, resources)
+            actor = await actor_of(sign_in, resources)
             note(request, user_id=actor.user_id if actor else None)
-            context = make_context(resources, actor)
+            context = make_context(resources, actor, sign_in)
             result = await _executed(document, payload, context)
     except (TimeoutError, asyncio.CancelledError):
         # Cancelled: the server must stop, and has waited for this as long as it may.
@@ -62,9 +63,7 @@ async def graphql(request: Request) -> Response:
     return _answer(request, body_of(result, context))
 
 
-def make_context(
-    resources: Resources, actor: Actor | None, sign_in: SignIn | None = None
-) -> Context:
+def make_context(resources: Resources, actor: Actor | None, sign_in: SignIn | None) -> Context:
     return Context(
         settings=resources.settings,
         database=resources.database,

@@ -59,7 +59,10 @@ def bearer_of(authorization: str) -> SignIn | None:
 
 
 async def signed_in(connection: HTTPConnection, resources: Resources) -> Actor | None:
-    sign_in = sign_in_of(connection, resources)
+    return await actor_of(sign_in_of(connection, resources), resources)
+
+
+async def actor_of(sign_in: SignIn | None, resources: Resources) -> Actor | None:
     return await resources.sign_ins.ask(sign_in) if sign_in else None
 
 

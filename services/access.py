@@ -39,6 +39,10 @@ def has_role(role: str | None, needed: Role) -> bool:
     return role is not None and _RANK[Role(role)] >= _RANK[needed]
 
 
+def outranks(role: str, other: str) -> bool:
+    return _RANK[Role(role)] > _RANK[Role(other)]
+
+
 async def role_in_team(session: AsyncSession, user_id: int, team_id: int) -> str | None:
     return await session.scalar(
         select(Membership.role).where(

@@ -48,10 +48,8 @@ async def create_user(
     is_superadmin: bool = False,
 ) -> User:
     """Raises InvalidInput for a short password or an e-mail that is taken."""
-    if "@" not in checked(email, "The e-mail", longest=LONGEST_EMAIL):
-        raise InvalidInput("That is not an e-mail address.")
-    if len(checked(password, "The password", longest=LONGEST_PASSWORD)) < SHORTEST_PASSWORD:
-        raise InvalidInput(f"The password must have at least {SHORTEST_PASSWORD} characters.")
+    email = checked_email(email)
+    checked_password(password)
     if await session.scalar(select(User.id).where(User.email == email)) is not None:
         raise InvalidInput("That email is already taken.")
     user = User(
@@ -65,6 +63,21 @@ async def create_user(
     session.add(user)
     await session.flush()
     return user
+
+
+def checked_email(value: str) -> str:
+    """Raises InvalidInput."""
+    email = checked(value, "The e-mail", longest=LONGEST_EMAIL).strip()
+    if "@" not in email:
+        raise InvalidInput("That is not an e-mail address.")
+    return email
+
+
+def checked_password(value: str) -> str:
+    """Raises InvalidInput."""
+    if len(checked(value, "The password", longest=LONGEST_PASSWORD)) < SHORTEST_PASSWORD:
+        raise InvalidInput(f"The password must have at least {SHORTEST_PASSWORD} characters.")
+    return value
 
 
 @dataclass(frozen=True, slots=True)

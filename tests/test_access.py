@@ -34,6 +34,7 @@ MEANING = {
     "login": "UNAUTHENTICATED",
     "no": "FORBIDDEN",
     "stop": "SENDER_SUSPENDED",
+    "wrong": "WRONG_CREDENTIALS",
 }
 
 SEND_DOCUMENT = """mutation {
@@ -52,6 +53,8 @@ ROOT_FIELDS = {
                                         "login no    ok     ok      ok    ok    no    ok"),
     "organizations": (
         "{ organizations { id } }",     "login no    no     no      no    no    no    ok"),
+    "superadmins": (
+        "{ superadmins { id } }",       "login no    no     no      no    no    no    ok"),
     "campaign": (
         '{ campaign(id: "1") { id } }', "login no    ok     ok      ok    ok    no    ok"),
     "assignment": (
@@ -75,6 +78,22 @@ ROOT_FIELDS = {
     "setCreditsEnabled": (
         'mutation { setCreditsEnabled(teamId: "1", enabled: false) { id } }',
                                         "login no    no     no      no    ok    no    ok"),
+    "userAgreeTerms": (
+        'mutation { userAgreeTerms(userId: "5") { id } }',
+                                        "login no    ok     no      no    no    no    no"),
+    "editUser": (
+        """mutation { editUser(organizationId: "1", userId: "5", userData: {
+          firstName: "A", lastName: "B", email: "a@example.org", cell: "",
+          notificationFrequency: "ALL" }) { id } }""",
+                                        "login no    ok     no      ok    ok    no    ok"),
+    "changeUserPassword": (
+        """mutation { changeUserPassword(userId: "5", formData: {
+          password: "wrong", newPassword: "long enough", passwordConfirm: "long enough"
+        }) { id } }""",                 "login no    wrong  no      no    no    no    no"),
+    "editSuperAdminStatus": (
+        """mutation {
+          editSuperAdminStatus(userEmail: "texter@example.org", superAdminStatus: true)
+        }""",                           "login no    no     no      no    no    no    ok"),
     "editOrganizationSettings": (
         'mutation { editOrganizationSettings(id: "1", input: {showContactCell: true}) { id } }',
                                         "login no    no     no      no    ok    no    ok"),
@@ -189,11 +208,12 @@ WATCHED_TABLES = (
     "outbound_text",
     "assignment",
     "user_organization",
+    "user",
     "organization",
     "usage_day",
 )
 CONTENTS = " union all ".join(
-    f"select '{table}', count(*), sum(hashtextextended(t::text, 0)) from {table} t"
+    f"select '{table}', count(*), sum(hashtextextended(t::text, 0)) from \"{table}\" t"
     for table in WATCHED_TABLES
 )
 
