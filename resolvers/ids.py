@@ -1,5 +1,7 @@
 """Ids on the wire are strings, in the database whole numbers."""
 
+from collections.abc import Sequence
+
 from services.errors import InvalidInput
 
 _LARGEST = 2**63 - 1
@@ -15,8 +17,9 @@ def optional_spoke_id(value: str | None, name: str) -> int | None:
     return None if value is None else spoke_id(value, name)
 
 
-def spoke_ids(values: list[str] | None, name: str) -> tuple[int, ...]:
-    return tuple(spoke_id(value, name) for value in values or ())
+def spoke_ids(values: Sequence[str | None] | None, name: str) -> tuple[int, ...]:
+    """Without the nulls that Spoke's lists allow."""
+    return tuple(spoke_id(value, name) for value in values or () if value is not None)
 
 
 def credit_id(value: str, name: str) -> int:

@@ -28,6 +28,13 @@ class MessageInput:
     )
 
 
+@strawberry.input(description="An answer to a question of a script.")
+class QuestionResponseInput:
+    campaign_contact_id: str = strawberry.field(description="Who gave it.")
+    interaction_step_id: str = strawberry.field(description="The step that asked.")
+    value: str = strawberry.field(description="One of the answers that the step offers.")
+
+
 @strawberry.input(description="A person's particulars.")
 class UserInput:
     id: str | None = strawberry.field(default=None, description="Ignored: userId says who.")

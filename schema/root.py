@@ -96,6 +96,18 @@ class RootMutation:
         organization_settings.edit_organization_settings,
         "Changes an organization's settings. For its OWNERs and superadmins.",
     )
+    update_question_responses: CampaignContact | None = field(
+        contacts.update_question_responses,
+        "Writes down what a contact answered; a later answer replaces the earlier one. For the "
+        "texter who has the contact, and SUPERVOLUNTEERs and above.",
+    )
+    delete_question_responses: CampaignContact | None = field(
+        contacts.delete_question_responses, "Takes answers back. For the same people."
+    )
+    edit_campaign_contact_message_status: CampaignContact | None = field(
+        contacts.edit_message_status,
+        "needsMessage, needsResponse, convo, messaged or closed. For the same people.",
+    )
     user_agree_terms: User | None = field(
         users.user_agree_terms, "Agrees to the terms, for oneself."
     )

@@ -56,6 +56,24 @@ async def get_contact(session: AsyncSession, actor: Actor, *, contact_id: int) -
     return contact
 
 
+async def lock_contact(session: AsyncSession, actor: Actor, *, contact_id: int) -> CampaignContact:
+    """For the same people. Two who change a conversation at once do it one after the other."""
+    contact = await get_contact(session, actor, contact_id=contact_id)
+    await session.refresh(contact, with_for_update={"key_share": True})
+    return contact
+
+
+async def set_message_status(
+    session: AsyncSession, actor: Actor, *, contact_id: int, status: str
+) -> CampaignContact:
+    """For the same people. Raises Forbidden, InvalidInput, NotFound."""
+    if status not in STATUSES:
+        raise InvalidInput(f"messageStatus must be one of {', '.join(sorted(STATUSES))}.")
+    contact = await lock_contact(session, actor, contact_id=contact_id)
+    contact.message_status = status
+    return contact
+
+
 class Contact(NamedTuple):
     """What clients are shown of a contact."""
 

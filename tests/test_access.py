@@ -78,6 +78,18 @@ ROOT_FIELDS = {
     "setCreditsEnabled": (
         'mutation { setCreditsEnabled(teamId: "1", enabled: false) { id } }',
                                         "login no    no     no      no    ok    no    ok"),
+    "updateQuestionResponses": (
+        """mutation { updateQuestionResponses(campaignContactId: "1", questionResponses: [
+          {campaignContactId: "1", interactionStepId: "1", value: "Yes"}]) { id } }""",
+                                        "login no    ok     ok      ok    ok    no    ok"),
+    "deleteQuestionResponses": (
+        """mutation {
+          deleteQuestionResponses(campaignContactId: "1", interactionStepIds: ["1"]) { id }
+        }""",                           "login no    ok     ok      ok    ok    no    ok"),
+    "editCampaignContactMessageStatus": (
+        """mutation {
+          editCampaignContactMessageStatus(campaignContactId: "1", messageStatus: "convo") { id }
+        }""",                           "login no    ok     ok      ok    ok    no    ok"),
     "userAgreeTerms": (
         'mutation { userAgreeTerms(userId: "5") { id } }',
                                         "login no    ok     no      no    no    no    no"),
@@ -207,6 +219,7 @@ WATCHED_TABLES = (
     "campaign_contact",
     "outbound_text",
     "assignment",
+    "all_question_response",
     "user_organization",
     "user",
     "organization",

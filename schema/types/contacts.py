@@ -38,6 +38,6 @@ class CampaignContact:
     opt_out: OptOut | None = field(contacts.opt_out, "The opt-out that stops texts to them.")
     location: Location | None = field(contacts.location, "Null for an unknown zip code.")
     question_response_values: list[AnswerOption] = field(
-        contacts.answers, "What they answered to the script's questions."
+        contacts.question_responses, "What they answered to the script's questions."
     )
     tags: list[CampaignContactTag] = field(tags.contact_tags, "The marks on the conversation.")
