@@ -20,6 +20,22 @@ async def contact(info: Info, id: str) -> Any:
         )
 
 
+async def get_assignment_contacts(
+    info: Info,
+    assignment_id: str,
+    contact_ids: list[str | None] | None = None,
+    find_new: bool | None = None,
+) -> Any:
+    """`find_new`: as in Spoke, none are added."""
+    async with info.context.read() as session:
+        return await contacts.chosen_contacts(
+            session,
+            info.context.actor,
+            assignment_id=spoke_id(assignment_id, "assignmentId"),
+            contact_ids=spoke_ids(contact_ids, "contactIds"),
+        )
+
+
 async def update_question_responses(
     info: Info,
     campaign_contact_id: str,

@@ -36,3 +36,10 @@ async def send_message(
     contact_id = await sending.send_message(context.writer, context.settings, context.actor, draft)
     context.forget_reads()
     return await context.conversations.contacts.ask(contact_id)
+
+
+async def bulk_send_messages(info: Info, assignment_id: str) -> None:
+    async with info.context.read() as session:
+        await sending.bulk_send_messages(
+            session, info.context.actor, assignment_id=spoke_id(assignment_id, "assignmentId")
+        )

@@ -96,6 +96,14 @@ class RootMutation:
         organization_settings.edit_organization_settings,
         "Changes an organization's settings. For its OWNERs and superadmins.",
     )
+    bulk_send_messages: list[CampaignContact | None] | None = field(
+        messages.bulk_send_messages, "Always refused: texts are sent one by one, by a person."
+    )
+    get_assignment_contacts: list[CampaignContact | None] | None = field(
+        contacts.get_assignment_contacts,
+        "An assignment's contacts, for each id one; null where it is another's by now. For its "
+        "texter, and SUPERVOLUNTEERs and above. At most 10,000.",
+    )
     update_question_responses: CampaignContact | None = field(
         contacts.update_question_responses,
         "Writes down what a contact answered; a later answer replaces the earlier one. For the "

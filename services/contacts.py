@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from models.campaigns import Assignment, Campaign
 from models.contacts import CampaignContact, OptOut, ZipCode
 from services.access import Actor
-from services.campaigns import require_part
+from services.campaigns import get_assignment, require_part
 from services.errors import InvalidInput, NotFound
 from services.settings import Settings
 
@@ -54,6 +54,25 @@ async def get_contact(session: AsyncSession, actor: Actor, *, contact_id: int) -
     )
     await require_part(session, actor, campaign.organization_id, has_part=holder == actor.user_id)
     return contact
+
+
+async def chosen_contacts(
+    session: AsyncSession, actor: Actor, *, assignment_id: int, contact_ids: Sequence[int]
+) -> list[CampaignContact | None]:
+    """For each id its contact, None where it is no longer the assignment's.
+
+    For its texter, and SUPERVOLUNTEERs and above. Raises Forbidden, InvalidInput, NotFound.
+    """
+    if len(contact_ids) > MOST_CONTACTS:
+        raise InvalidInput(f"Those are more than {MOST_CONTACTS:,} contacts.")
+    await get_assignment(session, actor, assignment_id=assignment_id)
+    rows = await session.scalars(
+        select(CampaignContact).where(
+            CampaignContact.id.in_(contact_ids), CampaignContact.assignment_id == assignment_id
+        )
+    )
+    found = {contact.id: contact for contact in rows}
+    return [found.get(contact_id) for contact_id in contact_ids]
 
 
 async def lock_contact(session: AsyncSession, actor: Actor, *, contact_id: int) -> CampaignContact:

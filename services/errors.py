@@ -101,6 +101,13 @@ class ProviderUnsupported(Refused):
     sentence = "Texts to this contact can't be sent: there is no messaging service for them here"
 
 
+class NotSupported(Refused):
+    """What Spoke's API has and this server doesn't do."""
+
+    code = "NOT_SUPPORTED"
+    sentence = "Texts are sent one by one, by a person: sending in bulk is not offered"
+
+
 class Conflict(Refused):
     code = "CONFLICT"
     sentence = "Somebody else is changing this right now. Please try again."

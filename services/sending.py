@@ -11,8 +11,11 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from sqlalchemy.ext.asyncio import AsyncSession
+
 from services import clock
 from services.access import Actor, Role, has_role, sees_credits
+from services.campaigns import get_assignment
 from services.errors import (
     AssignmentChanged,
     AssignmentOfAnother,
@@ -24,6 +27,7 @@ from services.errors import (
     MessageTooLong,
     MonthlyLimitExceeded,
     NotFound,
+    NotSupported,
     OutsideTextingHours,
     ProviderUnsupported,
     SenderSuspended,
@@ -104,6 +108,16 @@ async def send_message(writer: SendWriter, settings: Settings, actor: Actor, dra
         count_send(refusal.code)
         raise
     return draft.contact_id
+
+
+async def bulk_send_messages(session: AsyncSession, actor: Actor, *, assignment_id: int) -> None:
+    """Spoke's API has it. For its texter, and SUPERVOLUNTEERs and above.
+
+    Raises Forbidden, NotFound; else NotSupported: without a person for each text, nobody is asked
+    whether it may go.
+    """
+    await get_assignment(session, actor, assignment_id=assignment_id)
+    raise NotSupported
 
 
 async def _sent(writer: SendWriter, settings: Settings, actor: Actor, draft: Draft) -> str:

@@ -35,6 +35,7 @@ MEANING = {
     "no": "FORBIDDEN",
     "stop": "SENDER_SUSPENDED",
     "wrong": "WRONG_CREDENTIALS",
+    "never": "NOT_SUPPORTED",
 }
 
 SEND_DOCUMENT = """mutation {
@@ -78,6 +79,12 @@ ROOT_FIELDS = {
     "setCreditsEnabled": (
         'mutation { setCreditsEnabled(teamId: "1", enabled: false) { id } }',
                                         "login no    no     no      no    ok    no    ok"),
+    "bulkSendMessages": (
+        'mutation { bulkSendMessages(assignmentId: "1") { id } }',
+                                        "login no    never  never   never never no    never"),
+    "getAssignmentContacts": (
+        'mutation { getAssignmentContacts(assignmentId: "1", contactIds: ["1"]) { id } }',
+                                        "login no    ok     ok      ok    ok    no    ok"),
     "updateQuestionResponses": (
         """mutation { updateQuestionResponses(campaignContactId: "1", questionResponses: [
           {campaignContactId: "1", interactionStepId: "1", value: "Yes"}]) { id } }""",

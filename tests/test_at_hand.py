@@ -1,5 +1,6 @@
 """What texters have at hand in a conversation: questions and answers, canned responses, tags."""
 
+import psycopg
 import pytest
 
 from models.database import Database
@@ -12,6 +13,7 @@ from services.questions import (
     variables_of_campaigns,
 )
 from services.tags import tags_of_contacts, tags_of_teams
+from tests.api import Api
 from tests.world import Team, make_team, rows
 
 STEPS = """
@@ -159,3 +161,18 @@ async def test_the_first_five_digits_of_a_zip_code_tell_the_place(database: Data
     async with database.reads() as session:
         found = await places_by_zip(session, ["62704", " 62704-1234", "62705", ""])
     assert [place and place.city for place in found] == ["Springfield", "Springfield", None, None]
+
+
+async def test_contacts_are_given_as_long_as_they_are_the_assignments(
+    api: Api, demo_url: str
+) -> None:
+    document = """mutation Get($ids: [String]) {
+      getAssignmentContacts(assignmentId: "1", contactIds: $ids, findNew: true) { id cell }
+    }"""
+    with psycopg.connect(demo_url) as connection:
+        connection.execute("update campaign_contact set assignment_id = null where id = 2")
+    ids = ["3", "2", None, "1", "70", "3"]
+    found = (await api("texter", document, ids=ids)).ok["getAssignmentContacts"]
+    assert [contact and contact["id"] for contact in found] == ["3", None, "1", None, "3"]
+    refused = await api("texter", document, ids=["1"] * 10_001)
+    assert refused.codes == ["BAD_USER_INPUT"]
