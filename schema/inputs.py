@@ -5,7 +5,7 @@ from typing import Any
 import strawberry
 
 from schema.enums import AutosendingControlsMode, CampaignBuilderMode, RequestAutoApprove
-from schema.scalars import Phone
+from schema.scalars import Date, Phone
 
 
 @strawberry.input(description="A text to send, as Spoke's client describes it.")
@@ -33,6 +33,18 @@ class QuestionResponseInput:
     campaign_contact_id: str = strawberry.field(description="Who gave it.")
     interaction_step_id: str = strawberry.field(description="The step that asked.")
     value: str = strawberry.field(description="One of the answers that the step offers.")
+
+
+@strawberry.input(description="An invite. Spoke's client sends it empty, and so it is made.")
+class InviteInput:
+    id: str | None = strawberry.field(default=None, description="Ignored.")
+    is_valid: bool | None = strawberry.field(
+        default=None, name="is_valid", description="Ignored: new ones are."
+    )
+    hash: str | None = strawberry.field(default=None, description="Ignored: it is chosen here.")
+    created_at: Date | None = strawberry.field(
+        default=None, name="created_at", description="Ignored."
+    )
 
 
 @strawberry.input(description="A person's particulars.")

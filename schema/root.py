@@ -12,6 +12,7 @@ from resolvers import (
     campaigns,
     contacts,
     credits,
+    invites,
     messages,
     notices,
     organization_settings,
@@ -24,6 +25,7 @@ from schema.fields import field, subscription
 from schema.types.campaigns import Assignment, Campaign
 from schema.types.contacts import CampaignContact
 from schema.types.credits import CreditEstimate, CreditPurchase
+from schema.types.invites import Invite
 from schema.types.notices import CreditNotice
 from schema.types.organization_settings import OrganizationSettings
 from schema.types.organizations import Organization
@@ -38,6 +40,9 @@ class RootQuery:
     organization: Organization | None = field(organizations.organization, "For its members.")
     organizations: list[Organization | None] | None = field(
         organizations.list_organizations, "All of the account. For superadmins."
+    )
+    invite_by_hash: list[Invite | None] | None = field(
+        invites.invite_by_hash, "The one, or none. For anybody who knows it."
     )
     superadmins: list[User] | None = field(users.list_superadmins, "By name. For superadmins.")
     campaign: Campaign | None = field(
@@ -115,6 +120,12 @@ class RootMutation:
     edit_campaign_contact_message_status: CampaignContact | None = field(
         contacts.edit_message_status,
         "needsMessage, needsResponse, convo, messaged or closed. For the same people.",
+    )
+    create_invite: Invite | None = field(
+        invites.create_invite, "Makes an invite by which somebody can sign up. For superadmins."
+    )
+    join_organization: Organization | None = field(
+        invites.join_organization, "Makes oneself a TEXTER there. For anybody who knows its uuid."
     )
     user_agree_terms: User | None = field(
         users.user_agree_terms, "Agrees to the terms, for oneself."

@@ -12,9 +12,14 @@ from services.errors import Conflict, Forbidden, InvalidInput, NotFound, WrongCr
 from services.passwords import hash_password, password_matches
 from services.sessions import SignIn
 from services.texts import checked
-from services.users import LONGEST_EMAIL, checked_email, checked_password
+from services.users import (
+    LONGEST_EMAIL,
+    checked_cell,
+    checked_email,
+    checked_name,
+    checked_password,
+)
 
-LONGEST_NAME = 200
 MOST_SUPERADMINS = 1000
 FREQUENCIES = ("ALL", "PERIODIC", "DAILY", "NONE")
 
@@ -89,19 +94,12 @@ async def _change(session: AsyncSession, user: User, particulars: Particulars) -
         raise InvalidInput("That email is already taken.")
     if particulars.notification_frequency not in FREQUENCIES:
         raise InvalidInput(f"notificationFrequency must be one of {', '.join(FREQUENCIES)}.")
-    user.first_name = _name(particulars.first_name, "The first name")
-    user.last_name = _name(particulars.last_name, "The last name")
+    user.first_name = checked_name(particulars.first_name, "The first name")
+    user.last_name = checked_name(particulars.last_name, "The last name")
     user.email = email
-    user.cell = checked(particulars.cell, "The telephone number", longest=50).strip()
+    user.cell = checked_cell(particulars.cell)
     user.notification_frequency = particulars.notification_frequency
     await session.flush()
-
-
-def _name(value: str, name: str) -> str:
-    value = checked(value, name, longest=LONGEST_NAME).strip()
-    if not value:
-        raise InvalidInput(f"{name} is missing.")
-    return value
 
 
 async def get_own_account(session: AsyncSession, actor: Actor, *, user_id: int) -> User:

@@ -147,6 +147,13 @@ def features_of(organization: Organization) -> dict[str, Any]:
     return features if isinstance(features, dict) else {}
 
 
+def default_approval(organization: Organization) -> RequestAutoApprove:
+    """What happens to the requests of somebody who joins."""
+    setting = SETTINGS["default_texter_approval_status"]
+    stored = features_of(organization).get(setting.key)
+    return RequestAutoApprove.__members__.get(str(stored), RequestAutoApprove.APPROVAL_REQUIRED)
+
+
 async def edit_settings(
     session: AsyncSession, actor: Actor, *, organization_id: int, changes: Mapping[str, Any]
 ) -> Organization:

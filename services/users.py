@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import func, select
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.organizations import Organization
@@ -14,6 +15,8 @@ from services.passwords import hash_password, password_matches
 from services.texts import checked
 
 LONGEST_EMAIL = 320
+LONGEST_NAME = 200
+LONGEST_CELL = 50
 SHORTEST_PASSWORD = 8
 LONGEST_PASSWORD = 1000
 
@@ -50,18 +53,23 @@ async def create_user(
     """Raises InvalidInput for a short password or an e-mail that is taken."""
     email = checked_email(email)
     checked_password(password)
-    if await session.scalar(select(User.id).where(User.email == email)) is not None:
-        raise InvalidInput("That email is already taken.")
-    user = User(
-        auth0_id=await hash_password(password),
-        first_name=first_name,
-        last_name=last_name,
-        cell=cell,
-        email=email,
-        is_superadmin=is_superadmin,
+    # Before the first statement: hashing takes a while, and keeps no connection from others here.
+    password_hash = await hash_password(password)
+    user: User | None = await session.scalar(
+        insert(User)
+        .values(
+            auth0_id=password_hash,
+            first_name=first_name,
+            last_name=last_name,
+            cell=cell,
+            email=email,
+            is_superadmin=is_superadmin,
+        )
+        .on_conflict_do_nothing(index_elements=["email"])
+        .returning(User)
     )
-    session.add(user)
-    await session.flush()
+    if user is None:
+        raise InvalidInput("That email is already taken.")
     return user
 
 
@@ -71,6 +79,19 @@ def checked_email(value: str) -> str:
     if "@" not in email:
         raise InvalidInput("That is not an e-mail address.")
     return email
+
+
+def checked_name(value: str, what: str) -> str:
+    """Raises InvalidInput."""
+    name = checked(value, what, longest=LONGEST_NAME).strip()
+    if not name:
+        raise InvalidInput(f"{what} is missing.")
+    return name
+
+
+def checked_cell(value: str) -> str:
+    """A person's own number, as they write it. Raises InvalidInput."""
+    return checked(value, "The telephone number", longest=LONGEST_CELL).strip()
 
 
 def checked_password(value: str) -> str:

@@ -50,6 +50,7 @@ SPOKES_TYPES = {
     "CampaignVariable",
     "CannedResponse",
     "InteractionStep",
+    "Invite",
     "Location",
     "Message",
     "OptOut",
@@ -207,6 +208,7 @@ insert into opt_out (cell, organization_id, assignment_id, reason_code)
   select cell, 1, assignment_id, '' from campaign_contact where id = 1;
 insert into campaign_estimate (campaign_id, computed_at, contacts, credits, margin, fingerprint)
   values (1, now(), 59, 59, 0, '');
+insert into invite (is_valid, hash) values (true, '1');
 insert into zip_code (zip, city, state, latitude, longitude, timezone_offset, has_dst)
   values ('62704', 'Springfield', 'IL', 39.77, -89.69, -6, true);
 update campaign_contact set zip = '62704-1234' where id = 1;
@@ -229,6 +231,7 @@ WAYS = {
     "CreditEstimate": ("texter", '{ estimateCredits(text: "Hi!", recipients: 2) { %s } }'),
     "CreditNotice": ("superadmin", '{ creditNotices(teamId: "2") { %s } }'),
     "CreditPurchase": ("superadmin", "{ team(id: 1) { creditPurchases { %s } } }"),
+    "Invite": ("nobody", '{ inviteByHash(hash: "1") { %s } }'),
     "InteractionStep": ("superadmin", '{ campaign(id: "1") { interactionSteps { %s } } }'),
     "Location": ("superadmin", '{ contact(id: "1") { location { %s } } }'),
     "Message": ("superadmin", '{ contact(id: "1") { messages { %s } } }'),

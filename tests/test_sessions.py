@@ -409,7 +409,7 @@ async def test_what_is_no_attempt_to_sign_in(
     assert found == {name: status for name, (status, _) in UNREADABLE.items()}
     assert all(messages.values())
     unknown = [name for name, message in messages.items() if message == "Unknown auth type"]
-    assert unknown == ["signing up", "resetting", "something else", "no type"]
+    assert unknown == ["resetting", "something else", "no type"]
     rows = await connection.execute("select from user_session")
     assert rows.rowcount == 0
 
