@@ -43,7 +43,7 @@ from services.providers import (
     Provider,
     Report,
 )
-from services.recounts import Account, claim_accounts, finish_account, news_of
+from services.recounts import Account, claim_account, finish_account, news_of
 from services.settings import Settings
 from services.shared_reads import SharedReads
 from services.twilio import open_twilio
@@ -216,12 +216,14 @@ class TextWorker:
             while await forget_keys(connection):
                 pass
 
-    async def look_up(self) -> None:
+    async def look_up(self) -> bool:
+        """Whether there may be more to look up."""
         async with self._pool.connection() as connection:
             due = await claim_for_look_up(
                 connection, most=MOST_LOOKED_UP, after=self._pace.look_up_after
             )
         await asyncio.gather(*(self._look_up(claimed) for claimed in due))
+        return len(due) == MOST_LOOKED_UP
 
     async def _look_up(self, claimed: Claimed) -> None:
         try:
@@ -240,12 +242,17 @@ class TextWorker:
                 lambda c: put_back(c, claimed.message_id, fence=claimed.fence),
             )
 
-    async def recount(self) -> None:
-        """Settles what the providers themselves list."""
+    async def recount(self) -> bool:
+        """Settles what the providers themselves list for an account. Whether there was one."""
         async with self._pool.connection() as connection:
-            due = await claim_accounts(connection)
-        for account in due:
+            account = await claim_account(connection)
+        if account is None:
+            return False
+        try:
             await self._recount(account)
+        except Exception:  # the others still want to be counted
+            log.exception("worker_trouble", work="recount", account_sid=account.account_sid)
+        return True
 
     async def _recount(self, account: Account) -> None:
         started = clock.now()

@@ -63,7 +63,8 @@ MOST_ATTEMPTS = 8
 BACKOFF_FACTOR = 3
 
 
-Work = Callable[[], Coroutine[Any, Any, None]]
+Work = Callable[[], Coroutine[Any, Any, bool | None]]
+"""Some of it, after which there may be more to do at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +142,8 @@ async def _forever(work: Work, pause: float, pace: Pace) -> None:
     """Trouble, such as a database that has gone away, is logged and waited out."""
     while True:
         try:
-            await work()
+            while await work():
+                pass
             await asyncio.sleep(pause)
         except Exception:
             log.exception("worker_trouble", work=getattr(work, "__name__", ""))
@@ -153,10 +155,10 @@ def _to_its_end(work: Work, pace: Pace) -> Work:
     statement, it would leave a connection in doubt, or the libraries lose the cancellation."""
 
     @wraps(work)
-    async def finished() -> None:
+    async def finished() -> bool | None:
         task = asyncio.ensure_future(work())
         try:
-            await asyncio.shield(task)
+            return await asyncio.shield(task)
         except asyncio.CancelledError:
             _, unfinished = await asyncio.wait([task], timeout=pace.stop)
             if unfinished:

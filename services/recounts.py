@@ -38,11 +38,11 @@ class Account:
         return self.counted_until - OVERLAP
 
 
-async def claim_accounts(connection: AsyncConnection, *, lease: timedelta = LEASE) -> list[Account]:
-    """Those that are due, and nobody else's for the time of the lease."""
+async def claim_account(connection: AsyncConnection, *, lease: timedelta = LEASE) -> Account | None:
+    """One that is due, and nobody else's for the time of the lease."""
     async with connection.cursor(row_factory=class_row(Account)) as cursor:
         await cursor.execute(_CLAIM, {"lease": lease})
-        return await cursor.fetchall()
+        return await cursor.fetchone()
 
 
 async def finish_account(
@@ -67,14 +67,20 @@ with account as (
   where service_type = 'twilio' and account_sid <> '' and encrypted_auth_token <> ''
   order by account_sid, active desc, messaging_service_sid
 ),
+next as (
+  select account_sid from account left join provider_recount using (account_sid)
+  where due_at is null or due_at <= now()
+  order by due_at nulls first, account_sid
+  limit 1
+),
 due as (
   insert into provider_recount (account_sid, counted_until, due_at)
-  select account_sid, now(), now() + %(lease)s from account
+  select account_sid, now(), now() + %(lease)s from next
   on conflict (account_sid) do update set due_at = excluded.due_at
   where provider_recount.due_at <= now()
   returning account_sid, counted_until
 )
-select account.*, due.counted_until from account join due using (account_sid) order by account_sid
+select account.*, due.counted_until from account join due using (account_sid)
 """
 
 _FINISH = """

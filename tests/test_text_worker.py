@@ -10,7 +10,7 @@ import pytest
 from psycopg import OperationalError
 
 from models.database import Database
-from server.text_worker import MOST_IN_HAND, TextPace, TextWorker, text_worker
+from server.text_worker import MOST_IN_HAND, MOST_LOOKED_UP, TextPace, TextWorker, text_worker
 from services.bell import Bell
 from services.errors import NotFound
 from services.outbound_texts import (
@@ -233,6 +233,17 @@ async def test_what_a_provider_never_got_is_sent_after_the_look_up(
         await worker.look_up()
         await until(database, COUNT, 1, status="DELIVERED")
     assert await value(database, "select fence from outbound_text") == 2
+
+
+async def test_look_ups_go_on_while_there_are_many(database: Database, settings: Settings) -> None:
+    count = 2 * MOST_LOOKED_UP + 1
+    team = await make_team(database, contacts=count)
+    await accept(database, team, *range(count))
+    await claim(database, lease=NOW)
+    async with text_worker(database.pool, settings, SECRET, TextPace(look_up_after=NOW)) as worker:
+        await worker.find_abandoned()
+        assert [await worker.look_up() for _ in range(3)] == [True, True, False]
+    assert "UNKNOWN" not in await value(database, STATES)
 
 
 async def test_what_a_provider_never_got_is_given_back_when_it_is_too_late(

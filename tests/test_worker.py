@@ -8,7 +8,7 @@ from sqlalchemy import text
 from structlog.testing import capture_logs
 
 from models.database import Database
-from server.worker import Pace, _to_its_end, run_worker
+from server.worker import Pace, _forever, _to_its_end, run_worker
 from services.settings import Settings
 from tests.conftest import SECRET
 from tests.mailing import PACE, TOLD, exhaust, make_team, notices
@@ -51,6 +51,25 @@ async def test_long_work_is_cut_off() -> None:
     async with asyncio.timeout(5):
         await stop_amid(work, replace(PACE, stop=0.1))
     assert (work.is_done, work.is_cut_off) == (False, True)
+
+
+async def test_work_goes_on_while_there_is_more() -> None:
+    """Each part by itself, so that it can be stopped between them."""
+    parts = [True, True, False]
+    done = asyncio.Event()
+
+    async def part() -> bool:
+        is_more = parts.pop(0)
+        if not is_more:
+            done.set()
+        return is_more
+
+    task = asyncio.create_task(_forever(_to_its_end(part, PACE), 60, PACE))
+    async with asyncio.timeout(10):
+        await done.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
 
 
 async def test_trouble_at_the_end_is_told() -> None:
