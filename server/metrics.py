@@ -34,7 +34,7 @@ SECONDS_TO_ANSWER = 5
 FAILURES = ("FAILED", "UNKNOWN", "BOUNCED", "DROPPED")
 GAUGES = {
     "queued_texts": f"Texts that wait for their provider; counted up to {MOST_COUNTED:,}.",
-    "queue_lag_seconds": "For how long the first of them could have gone out already.",
+    "queue_lag_seconds": "For how long the oldest of them has been waiting.",
     "unknown_texts": "Texts of which nobody knows whether a provider took them.",
     "waiting_mails": "Notices that are still to be mailed.",
     "wanted_estimates": "Campaigns that wait to be counted.",
@@ -139,15 +139,8 @@ def _version() -> str:
 # Each by a partial index, and of no more rows than that.
 _READ = f"""
 select
-  (
-    select count(*) from (
-      select from outbound_text where state = 'QUEUED' limit {MOST_COUNTED}
-    ) queued
-  ) as queued_texts,
-  (
-    select greatest(0, extract(epoch from now() - min(due_at)))::float8
-    from outbound_text where state = 'QUEUED'
-  ) as queue_lag_seconds,
+  queue.queued_texts,
+  queue.queue_lag_seconds,
   (
     select count(*) from (
       select from outbound_text where state = 'UNKNOWN' limit {MOST_COUNTED}
@@ -173,4 +166,12 @@ select
   (
     select extract(epoch from checked_at)::float8 from ledger_check
   ) as ledger_check_timestamp_seconds
+from (
+  select count(*) as queued_texts,
+    greatest(0, extract(epoch from now() - min(created_at)))::float8 as queue_lag_seconds
+  from (
+    select created_at from outbound_text where state = 'QUEUED'
+    order by due_at limit {MOST_COUNTED}
+  ) queued
+) queue
 """

@@ -192,7 +192,7 @@ def port(database_url: str) -> Iterator[int]:
 
 
 QUEUE = """
-insert into outbound_text (message_id, team_id, user_id, contact_id, state, due_at,
+insert into outbound_text (message_id, team_id, user_id, contact_id, state, created_at,
   lease_until, unknown_because)
 select %(first)s + n, 1, 1, 1, %(state)s, now() - %(late)s::interval, now(),
   case %(state)s when 'UNKNOWN' then 'x' end
@@ -222,9 +222,17 @@ async def test_queues_are_told(database: Database, port: int) -> None:
     assert found["queued_texts",] == 4
     assert 90 <= found["queue_lag_seconds",] < 150
     assert found["unknown_texts",] == 2
-    await rows(database, "update outbound_text set due_at = now() + interval '1 minute'")
+
+
+async def test_texts_that_are_tried_again_and_again_still_wait(
+    database: Database, port: int
+) -> None:
+    """Each attempt makes them due later."""
+    await queue(database, "QUEUED", 2, late=90)
+    await rows(database, "update outbound_text set due_at = now() + interval '5 minutes'")
     found = await asyncio.to_thread(metrics, port)
-    assert (found["queued_texts",], found["queue_lag_seconds",]) == (4, 0)
+    assert found["queued_texts",] == 2
+    assert 90 <= found["queue_lag_seconds",] < 150
 
 
 async def test_mails_and_estimates_are_told(database: Database, port: int) -> None:
