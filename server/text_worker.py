@@ -5,10 +5,11 @@ for many at once. A worker that vanishes leaves its texts to the others as UNKNO
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import structlog
@@ -56,6 +57,8 @@ MOST_LOOKED_UP = 20
 GATHER_SECONDS = 0.005
 """Between two claims: what comes meanwhile shares the next one."""
 BURST_SECONDS = 0.05
+SECONDS_TO_BE_IN_TIME = 1.0
+"""Before a text whose lease was about to end is taken in hand again."""
 LONGEST_BACKOFF = timedelta(minutes=5)
 
 Outcome = Report | NotSent | OutcomeUnclear
@@ -126,12 +129,13 @@ class TextWorker:
         while not self._is_stopping:
             self._woken.clear()
             try:
+                asked = time.monotonic()
                 claimed = await self._claim()
             except Exception:
                 log.exception("worker_trouble", work="claim")
                 claimed = []
             for text in claimed:
-                _start(self._in_hand, self._handle(text), done=self.wake)
+                _start(self._in_hand, self._handle(text, asked), done=self.wake)
             if not claimed and not self._is_stopping:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._woken.wait(), self._pace.look)
@@ -144,22 +148,23 @@ class TextWorker:
         async with self._pool.connection() as connection:
             return await claim_texts(connection, most=free, lease=self._pace.lease)
 
-    async def _handle(self, claimed: Claimed) -> None:
-        if claimed.text is None or claimed.outgoing.send_before <= clock.now():
+    async def _handle(self, claimed: Claimed, asked: float) -> None:
+        """`asked`: for it, before which its lease can't have begun."""
+        if claimed.is_too_late:
             await self._record(_not_attempted(claimed))
             return
         text = claimed.outgoing
-        await self._finish(text, await self._hand_over(text, claimed.handed_at))
+        lasts = self._pace.lease.total_seconds() - self._pace.hand_over
+        await self._finish(text, await self._hand_over(text, asked + lasts))
 
-    async def _hand_over(self, text: OutgoingText, handed_at: datetime) -> Outcome:
+    async def _hand_over(self, text: OutgoingText, until: float) -> Outcome:
         provider = self._providers.get(text.provider)
         if provider is None:
             return NotSent(f"There is no provider {text.provider}.")
         if limiter := self._limiters.get(text.provider):
             await limiter.acquire()
-        until = handed_at + self._pace.lease - timedelta(seconds=self._pace.hand_over)
-        if clock.now() >= until:
-            return NotSent("The lease would end too soon.", retry_after_seconds=0)
+        if time.monotonic() >= until:
+            return NotSent("The lease would end too soon.", SECONDS_TO_BE_IN_TIME)
         return await provider.send(text)
 
     async def _finish(self, text: OutgoingText, outcome: Outcome) -> None:
@@ -234,7 +239,7 @@ class TextWorker:
         log.info("looked_up", message_id=claimed.message_id, found=found is not None)
         if found is not None:
             await self._record(found)
-        elif claimed.text is None or claimed.outgoing.send_before <= clock.now():
+        elif claimed.is_too_late:
             await self._record(_not_attempted(claimed))
         else:
             await self._until_written(

@@ -32,7 +32,7 @@ VANISHED = "The worker stopped before it had the provider's answer."
 @dataclass(frozen=True, slots=True)
 class Claimed:
     """A text in hand. `text` is None where Spoke has deleted its message. `handed_at`: when it was
-    taken in hand the last time."""
+    taken in hand the last time. `is_too_late`: it may no longer go out, by the database's clock."""
 
     message_id: int
     fence: int
@@ -44,6 +44,7 @@ class Claimed:
     service_sid: str | None
     account_sid: str | None
     encrypted_auth_token: str | None
+    is_too_late: bool
 
     @property
     def outgoing(self) -> OutgoingText:
@@ -181,7 +182,7 @@ async def _fence_of_unknown(connection: AsyncConnection, message_id: int) -> int
 _SHOWN = """
 select c.message_id, c.fence, c.handed_at, m.contact_number as cell, m.text, m.send_before,
   m.service as provider, s.messaging_service_sid as service_sid, s.account_sid,
-  s.encrypted_auth_token
+  s.encrypted_auth_token, coalesce(m.send_before <= now(), true) as is_too_late
 from claimed c
 left join message m on m.id = c.message_id
 left join messaging_service s on s.messaging_service_sid = c.messaging_service_sid

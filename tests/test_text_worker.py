@@ -3,6 +3,7 @@
 import asyncio
 import time
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,6 +12,7 @@ from psycopg import OperationalError
 
 from models.database import Database
 from server.text_worker import MOST_IN_HAND, MOST_LOOKED_UP, TextPace, TextWorker, text_worker
+from services import clock
 from services.bell import Bell
 from services.errors import NotFound
 from services.outbound_texts import (
@@ -269,6 +271,36 @@ async def test_a_text_for_a_provider_that_is_not_there_stays_queued(
         await until(database, "select fence from outbound_text", 1)
         await until(database, STATES, ["QUEUED"])
     assert await value(database, "select due_at > now() from outbound_text")
+
+
+async def test_a_worker_whose_clock_is_wrong_sends_all_the_same(
+    database: Database, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether a text may still go out, its database says."""
+    wrong = timedelta(days=2)
+    monkeypatch.setattr(clock, "now", lambda: datetime.now(UTC) + wrong)
+    team = await make_team(database, contacts=2, credits=2)
+    await accept(database, team, 0)
+    await accept(database, team, 1, send_before=datetime.now(UTC) - timedelta(seconds=1))
+    async with text_worker(database.pool, settings, SECRET, QUICK):
+        await until(database, "select count(*) from outbound_text where state = 'DONE'", 2)
+    found = await rows(database, "select send_status from message order by id")
+    assert [row.send_status for row in found] == ["DELIVERED", "NOT_ATTEMPTED"]
+
+
+async def test_a_text_whose_lease_would_end_too_soon_waits_a_little(
+    database: Database, settings: Settings
+) -> None:
+    """Or it would be taken in hand again at once, and again."""
+    team = await make_team(database)
+    await accept(database, team, 0)
+    pace = replace(QUICK, lease=timedelta(seconds=10), hand_over=15)
+    async with text_worker(database.pool, settings, SECRET, pace):
+        await until(database, "select fence >= 1 and state = 'QUEUED' from outbound_text", True)
+        found = await rows(
+            database, "select due_at - handed_at as wait from outbound_text where state = 'QUEUED'"
+        )
+    assert all(row.wait >= timedelta(seconds=1) for row in found)
 
 
 async def test_an_idle_worker_hears_of_a_text_within_50_milliseconds(
