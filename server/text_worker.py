@@ -13,11 +13,11 @@ from datetime import timedelta
 from typing import Any
 
 import structlog
-from aiolimiter import AsyncLimiter
 from psycopg import AsyncConnection, OperationalError
 from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
 
 from models.listening import listen
+from server.rate_limit import RateLimit
 from services import clock
 from services.bell import TEXTS, Bell
 from services.delivery_reports import Applied, apply_reports
@@ -56,7 +56,6 @@ MOST_IN_HAND = 128
 MOST_LOOKED_UP = 20
 GATHER_SECONDS = 0.005
 """Between two claims: what comes meanwhile shares the next one."""
-BURST_SECONDS = 0.05
 SECONDS_TO_BE_IN_TIME = 1.0
 """Before a text whose lease was about to end is taken in hand again."""
 LONGEST_BACKOFF = timedelta(minutes=5)
@@ -89,7 +88,7 @@ class TextWorker:
         self._pool = pool
         self._pace = pace
         self._providers: Mapping[str, Provider] = {}
-        self._limiters: dict[str, AsyncLimiter] = {}
+        self._limits: Mapping[str, RateLimit] = {}
         self._reports: SharedReads[Report, Applied] = SharedReads(pool, apply_reports)
         self._bell = Bell(pool)
         self._woken = asyncio.Event()
@@ -100,7 +99,7 @@ class TextWorker:
     @asynccontextmanager
     async def running(self, settings: Settings, secret: str) -> AsyncIterator[None]:
         async with open_providers(settings, secret, self._report) as self._providers:
-            self._limiters = _limiters(self._providers)
+            self._limits = _limits(self._providers)
             sending = asyncio.create_task(self._send_texts())
             try:
                 yield
@@ -161,11 +160,14 @@ class TextWorker:
         provider = self._providers.get(text.provider)
         if provider is None:
             return NotSent(f"There is no provider {text.provider}.")
-        if limiter := self._limiters.get(text.provider):
-            await limiter.acquire()
+        if (limit := self._limits.get(text.provider)) and not await limit.turn(self._is_working):
+            return NotSent("The worker stops.", retry_after_seconds=0)
         if time.monotonic() >= until:
             return NotSent("The lease would end too soon.", SECONDS_TO_BE_IN_TIME)
         return await provider.send(text)
+
+    def _is_working(self) -> bool:
+        return not self._is_stopping
 
     async def _finish(self, text: OutgoingText, outcome: Outcome) -> None:
         match outcome:
@@ -325,18 +327,12 @@ async def _finished(tasks: set[asyncio.Task[None]], *, within: float) -> None:
         task.cancel()
 
 
-def _limiters(providers: Mapping[str, Provider]) -> dict[str, AsyncLimiter]:
+def _limits(providers: Mapping[str, Provider]) -> dict[str, RateLimit]:
     return {
-        name: _limiter(provider.texts_per_second)
+        name: RateLimit(provider.texts_per_second)
         for name, provider in providers.items()
         if provider.texts_per_second is not None
     }
-
-
-def _limiter(per_second: float) -> AsyncLimiter:
-    """Lets through at once what is due in BURST_SECONDS: timers for each would be too slow."""
-    burst = max(1, per_second * BURST_SECONDS)
-    return AsyncLimiter(burst, burst / per_second)
 
 
 @asynccontextmanager

@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,7 +12,14 @@ import pytest
 from psycopg import OperationalError
 
 from models.database import Database
-from server.text_worker import MOST_IN_HAND, MOST_LOOKED_UP, TextPace, TextWorker, text_worker
+from server.text_worker import (
+    MOST_IN_HAND,
+    MOST_LOOKED_UP,
+    Outcome,
+    TextPace,
+    TextWorker,
+    text_worker,
+)
 from services import clock
 from services.bell import Bell
 from services.errors import NotFound
@@ -25,6 +33,7 @@ from services.outbound_texts import (
     put_back,
     resolve_unknown,
 )
+from services.providers import DeliveryStatus, MessagingService, OutgoingText, Provider, Report
 from services.send_statement import write_sends
 from services.settings import Settings, load_settings
 from tests.conftest import SECRET
@@ -61,6 +70,40 @@ async def claim(database: Database, most: int = 100, **chosen: Any) -> list[int]
 
 COUNT = "select count(*) from message where send_status = %(status)s"
 STATES = "select array_agg(state order by message_id) from outbound_text"
+
+
+class Stub:
+    """A provider that ends each attempt as it is told, and otherwise takes the text."""
+
+    def __init__(self, *, texts_per_second: float | None = None) -> None:
+        self.texts_per_second = texts_per_second
+        self.handed_over: list[int] = []
+        self.outcome_of: Callable[[OutgoingText], Outcome | None] = lambda text: None
+
+    async def send(self, text: OutgoingText) -> Outcome:
+        self.handed_over.append(text.message_id)
+        taken = Report(text.message_id, DeliveryStatus.SENT, f"SM{text.message_id}")
+        return self.outcome_of(text) or taken
+
+    async def look_up(self, text: OutgoingText, since: datetime) -> Sequence[Report]:
+        return []
+
+    async def sent_since(
+        self, service: MessagingService, since: datetime
+    ) -> AsyncIterator[Sequence[Report]]:
+        return
+        yield []
+
+
+def use_provider(monkeypatch: pytest.MonkeyPatch, stub: Stub) -> Stub:
+    """For all texts."""
+
+    @asynccontextmanager
+    async def opened(*_: object) -> AsyncIterator[Mapping[str, Provider]]:
+        yield {"fakeservice": stub, "twilio": stub}
+
+    monkeypatch.setattr("server.text_worker.open_providers", opened)
+    return stub
 
 
 async def test_texts_become_sent_and_a_moment_later_delivered(
@@ -368,6 +411,21 @@ async def test_a_worker_that_is_stopped_at_once_leaves_nothing_in_hand(
     async with text_worker(database.pool, settings, SECRET, QUICK):
         await until(database, COUNT, 2 * MOST_IN_HAND, status="DELIVERED")
     assert await value(database, "select max(fence) from outbound_text") == 1
+
+
+async def test_texts_that_wait_for_their_turn_go_back_when_the_worker_stops(
+    database: Database, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    provider = use_provider(monkeypatch, Stub(texts_per_second=1))
+    team = await make_team(database, contacts=20)
+    await accept(database, team, *range(20))
+    async with text_worker(database.pool, settings, SECRET, replace(QUICK, stop=20)):
+        await until(database, "select count(*) from outbound_text where state = 'DONE'", 1)
+        started = time.monotonic()
+    assert time.monotonic() - started < 10  # all of them would take 20
+    states = await value(database, STATES)
+    assert states.count("DONE") == len(provider.handed_over) < 20
+    assert set(states) == {"QUEUED", "DONE"}
 
 
 async def test_a_database_that_goes_away_is_waited_for(
