@@ -6,7 +6,8 @@ for many at once. A worker that vanishes leaves its texts to the others as UNKNO
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -17,6 +18,7 @@ from psycopg import AsyncConnection, OperationalError
 from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
 
 from models.listening import listen
+from server.circuit_breaker import CircuitBreaker
 from server.rate_limit import RateLimit
 from services import clock
 from services.bell import TEXTS, Bell
@@ -33,6 +35,7 @@ from services.outbound_texts import (
     known_service_ids,
     mark_abandoned,
     mark_unknown,
+    put_all_back,
     put_back,
 )
 from services.providers import (
@@ -58,7 +61,7 @@ GATHER_SECONDS = 0.005
 """Between two claims: what comes meanwhile shares the next one."""
 SECONDS_TO_BE_IN_TIME = 1.0
 """Before a text whose lease was about to end is taken in hand again."""
-LONGEST_BACKOFF = timedelta(minutes=5)
+LONGEST_BACKOFF_SECONDS = 300.0
 
 Outcome = Report | NotSent | OutcomeUnclear
 Trouble = (ServiceUnavailable, OperationalError, PoolTimeout, PoolClosed)
@@ -89,6 +92,7 @@ class TextWorker:
         self._pace = pace
         self._providers: Mapping[str, Provider] = {}
         self._limits: Mapping[str, RateLimit] = {}
+        self._breaker = CircuitBreaker()
         self._reports: SharedReads[Report, Applied] = SharedReads(pool, apply_reports)
         self._bell = Bell(pool)
         self._woken = asyncio.Event()
@@ -133,7 +137,7 @@ class TextWorker:
             except Exception:
                 log.exception("worker_trouble", work="claim")
                 claimed = []
-            for text in claimed:
+            for text in self._without_paused(claimed):
                 _start(self._in_hand, self._handle(text, asked), done=self.wake)
             if not claimed and not self._is_stopping:
                 with suppress(TimeoutError):
@@ -146,6 +150,23 @@ class TextWorker:
             return []
         async with self._pool.connection() as connection:
             return await claim_texts(connection, most=free, lease=self._pace.lease)
+
+    def _without_paused(self, claimed: Sequence[Claimed]) -> list[Claimed]:
+        """Those of paused services go back together, before they take anything from others."""
+        rest = []
+        paused: dict[float, dict[int, int]] = defaultdict(dict)
+        for text in claimed:
+            wait = 0.0 if text.is_too_late else self._seconds_to_wait(text.outgoing)
+            if wait:
+                paused[round(wait, 1)][text.message_id] = text.fence
+            else:
+                rest.append(text)
+        for wait, fences in paused.items():
+            _start(self._in_hand, self._put_all_back(fences, wait), done=self.wake)
+        return rest
+
+    def _seconds_to_wait(self, text: OutgoingText) -> float:
+        return self._breaker.seconds_to_wait(_service_of(text), text.message_id)
 
     async def _handle(self, claimed: Claimed, asked: float) -> None:
         """`asked`: for it, before which its lease can't have begun."""
@@ -160,14 +181,33 @@ class TextWorker:
         provider = self._providers.get(text.provider)
         if provider is None:
             return NotSent(f"There is no provider {text.provider}.")
-        if (limit := self._limits.get(text.provider)) and not await limit.turn(self._is_working):
+        limit = self._limits.get(text.provider)
+        has_turn = limit is None or await limit.turn(lambda: self._may_wait(text))
+        if wait := self._seconds_to_wait(text):
+            return NotSent(f"{_service_of(text)} is paused.", wait)
+        if not has_turn:
             return NotSent("The worker stops.", retry_after_seconds=0)
         if time.monotonic() >= until:
             return NotSent("The lease would end too soon.", SECONDS_TO_BE_IN_TIME)
-        return await provider.send(text)
+        outcome = await provider.send(text)
+        self._watch(text, outcome)
+        return outcome
 
-    def _is_working(self) -> bool:
-        return not self._is_stopping
+    def _may_wait(self, text: OutgoingText) -> bool:
+        return not self._is_stopping and not self._seconds_to_wait(text)
+
+    def _watch(self, text: OutgoingText, outcome: Outcome) -> None:
+        """Pauses services that fail."""
+        service = _service_of(text)
+        if isinstance(outcome, Report):
+            self._breaker.succeeded(service)
+            return
+        known = None
+        if isinstance(outcome, NotSent) and outcome.pauses_service:
+            known = outcome.retry_after_seconds
+        pause = self._breaker.failed(service, text.message_id, pause_seconds=known)
+        if pause is not None:
+            log.warning("service_paused", service=service, seconds=pause, reason=outcome.reason)
 
     async def _finish(self, text: OutgoingText, outcome: Outcome) -> None:
         match outcome:
@@ -175,11 +215,7 @@ class TextWorker:
                 await self._record(outcome)
             case NotSent():
                 log.warning("text_not_sent", message_id=text.message_id, reason=outcome.reason)
-                wait = _backoff(text, outcome)
-                await self._until_written(
-                    text.message_id,
-                    lambda c: put_back(c, text.message_id, fence=text.fence, wait=wait),
-                )
+                await self._put_all_back({text.message_id: text.fence}, _backoff(text, outcome))
             case OutcomeUnclear():
                 log.warning("text_unknown", message_id=text.message_id, reason=outcome.reason)
                 await self._until_written(
@@ -200,6 +236,13 @@ class TextWorker:
                 await asyncio.sleep(self._pace.look)
         if applied.moved_team_id is not None:
             self._bell.ring([applied.moved_team_id])
+
+    async def _put_all_back(self, fences: Mapping[int, int], wait_seconds: float) -> None:
+        """`fences`: by the message."""
+        wait = timedelta(seconds=wait_seconds)
+        await self._until_written(
+            next(iter(fences)), lambda connection: put_all_back(connection, fences, wait=wait)
+        )
 
     async def _until_written(
         self, message_id: int, write: Callable[[AsyncConnection], Coroutine[Any, Any, None]]
@@ -313,10 +356,15 @@ def _not_attempted(claimed: Claimed) -> Report:
     return Report(claimed.message_id, DeliveryStatus.NOT_ATTEMPTED, fence=claimed.fence)
 
 
-def _backoff(text: OutgoingText, outcome: NotSent) -> timedelta:
+def _service_of(text: OutgoingText) -> str:
+    """What may be paused."""
+    return text.service.sid if text.service else text.provider
+
+
+def _backoff(text: OutgoingText, outcome: NotSent) -> float:
     if outcome.retry_after_seconds is not None:
-        return timedelta(seconds=outcome.retry_after_seconds)
-    return min(timedelta(seconds=2 ** min(text.fence, 20)), LONGEST_BACKOFF)
+        return outcome.retry_after_seconds
+    return min(2.0 ** min(text.fence, 20), LONGEST_BACKOFF_SECONDS)
 
 
 async def _finished(tasks: set[asyncio.Task[None]], *, within: float) -> None:

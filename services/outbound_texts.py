@@ -5,7 +5,7 @@ vanished, or whose provider didn't say whether it took it, is UNKNOWN: it is nev
 before a report, a look-up at the provider or an operator has told what became of it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -110,7 +110,15 @@ async def put_back(
 ) -> None:
     """A text that was certainly not sent goes to the queue again, unless the hand that brings it
     is no longer the last one."""
-    await connection.execute(_PUT_BACK, [wait, message_id, fence])
+    await put_all_back(connection, {message_id: fence}, wait=wait)
+
+
+async def put_all_back(
+    connection: AsyncConnection, fences: Mapping[int, int], *, wait: timedelta
+) -> None:
+    """The same for many. `fences`: by the message."""
+    ids, given = list(fences), list(fences.values())
+    await connection.execute(_PUT_BACK, {"ids": ids, "fences": given, "wait": wait}, prepare=True)
 
 
 async def mark_unknown(
@@ -231,9 +239,11 @@ claimed as (
 """
 
 _PUT_BACK = """
-update outbound_text
-set state = 'QUEUED', due_at = now() + %s, lease_until = null, unknown_because = null
-where message_id = %s and fence = %s and state in ('SENDING', 'UNKNOWN')
+update outbound_text o
+set state = 'QUEUED', due_at = now() + %(wait)s, lease_until = null, unknown_because = null
+from unnest(%(ids)s::bigint[], %(fences)s::int[]) as given (message_id, fence)
+where o.message_id = any(%(ids)s) and o.message_id = given.message_id and o.fence = given.fence
+  and o.state in ('SENDING', 'UNKNOWN')
 """
 
 _MARK_UNKNOWN = """

@@ -61,10 +61,12 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class NotSent:
-    """The provider certainly doesn't have it, and may take it later."""
+    """The provider certainly doesn't have it, and may take it later. `pauses_service`: it would
+    take no other text of the messaging service sooner either."""
 
     reason: str
     retry_after_seconds: float | None = None
+    pauses_service: bool = False
 
 
 @dataclass(frozen=True, slots=True)

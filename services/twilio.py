@@ -87,7 +87,7 @@ class Twilio:
             ) as response:
                 answer = await response.read()
         except _NoAccess as error:
-            return NotSent(str(error), LONG_WAIT_SECONDS)
+            return NotSent(str(error), LONG_WAIT_SECONDS, pauses_service=True)
         except NEVER_LEFT as error:
             return NotSent(_named(error))
         except (ClientError, TimeoutError) as error:
@@ -199,7 +199,7 @@ def _outcome(
     log.error(
         "twilio_refuses", messaging_service_sid=text.service.sid, status=status, error_code=code
     )
-    return NotSent(f"Twilio answers {status}, {code}.", LONG_WAIT_SECONDS)
+    return NotSent(f"Twilio answers {status}, {code}.", LONG_WAIT_SECONDS, pauses_service=True)
 
 
 def _may_be(message: Mapping[str, Any], text: OutgoingText, earliest: datetime) -> bool:

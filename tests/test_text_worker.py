@@ -12,6 +12,7 @@ import pytest
 from psycopg import OperationalError
 
 from models.database import Database
+from server.circuit_breaker import FAILURES_IN_A_ROW
 from server.text_worker import (
     MOST_IN_HAND,
     MOST_LOOKED_UP,
@@ -33,11 +34,19 @@ from services.outbound_texts import (
     put_back,
     resolve_unknown,
 )
-from services.providers import DeliveryStatus, MessagingService, OutgoingText, Provider, Report
+from services.providers import (
+    DeliveryStatus,
+    MessagingService,
+    NotSent,
+    OutcomeUnclear,
+    OutgoingText,
+    Provider,
+    Report,
+)
 from services.send_statement import write_sends
 from services.settings import Settings, load_settings
 from tests.conftest import SECRET
-from tests.world import Team, books, make_send, make_team, rows, value
+from tests.world import Team, add_messaging_service, books, make_send, make_team, rows, value
 
 QUICK = TextPace(look=0.05, after_trouble=0.05, find_abandoned=0.05, look_up=0.05)
 NOW = timedelta()
@@ -344,6 +353,67 @@ async def test_a_text_whose_lease_would_end_too_soon_waits_a_little(
             database, "select due_at - handed_at as wait from outbound_text where state = 'QUEUED'"
         )
     assert all(row.wait >= timedelta(seconds=1) for row in found)
+
+
+async def test_an_outage_leaves_few_texts_unknown(
+    database: Database, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those in hand when it began, and a probe now and then: all others wait until it is over."""
+    provider = use_provider(monkeypatch, Stub())
+    provider.outcome_of = lambda text: OutcomeUnclear("Twilio answers 503.")
+    count = 4 * MOST_IN_HAND
+    team = await make_team(database, contacts=count)
+    await accept(database, team, *range(count))
+    async with text_worker(database.pool, settings, SECRET, QUICK):
+        await until(database, "select min(fence) > 0 from outbound_text", True)
+        in_vain = len(provider.handed_over)
+        provider.outcome_of = lambda text: None
+        await until(
+            database, "select count(*) from outbound_text where state = 'QUEUED'", 0, seconds=30
+        )
+    assert FAILURES_IN_A_ROW <= in_vain <= MOST_IN_HAND + 10
+    states = await value(database, STATES)
+    assert states.count("UNKNOWN") == in_vain
+    assert states.count("DONE") == count - in_vain
+
+
+async def test_a_service_that_is_not_let_in_keeps_no_other_waiting(
+    database: Database, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its texts use up no turns, and what is too late is given back all the same."""
+    provider = use_provider(monkeypatch, Stub(texts_per_second=20))
+    provider.outcome_of = lambda text: (
+        NotSent("Twilio answers 401, 20003.", 300, pauses_service=True) if text.service else None
+    )
+    count = 3 * MOST_IN_HAND
+    shut = await make_team(database, contacts=count, credits=count)
+    await add_messaging_service(database, shut.id, "MG1", SECRET, account=("AC1", "token"))
+    for position in range(count):
+        hour = timedelta(hours=1 if position else -1)
+        await accept(
+            database,
+            shut,
+            position,
+            messaging_service_sid="MG1",
+            send_before=datetime.now(UTC) + hour,
+        )
+    fine = await make_team(database, contacts=5)
+    await accept(database, fine, *range(5))
+    async with text_worker(database.pool, settings, SECRET, QUICK):
+        await until(
+            database,
+            "select count(*) from outbound_text where state = 'DONE' and team_id = %(team)s",
+            5,
+            team=fine.id,
+        )
+        await until(database, COUNT, 1, status="NOT_ATTEMPTED")
+    assert len(provider.handed_over) - 5 == 1
+    found = await rows(
+        database,
+        "select team_id from outbound_text where state = 'QUEUED'"
+        " and due_at > now() + interval '2 minutes'",
+    )
+    assert [row.team_id for row in found] == [shut.id] * (count - 1)
 
 
 async def test_an_idle_worker_hears_of_a_text_within_50_milliseconds(

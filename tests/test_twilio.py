@@ -198,7 +198,9 @@ async def test_trouble_with_an_account_keeps_its_texts(twilio: Twilio, word: str
     with capture_logs() as logs:
         outcome = await twilio.send(a_text(f"twin:{word}"))
     assert outcome == NotSent(
-        f"Twilio answers {BEHAVIOURS[word].status}, {BEHAVIOURS[word].code}.", LONG_WAIT_SECONDS
+        f"Twilio answers {BEHAVIOURS[word].status}, {BEHAVIOURS[word].code}.",
+        LONG_WAIT_SECONDS,
+        pauses_service=True,
     )
     [line] = logs
     assert line["messaging_service_sid"] == SERVICE_SID
