@@ -14,7 +14,7 @@ from datetime import timedelta
 from typing import Any
 
 import structlog
-from psycopg import AsyncConnection, OperationalError
+from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
 
 from models.listening import listen
@@ -49,7 +49,7 @@ from services.providers import (
 )
 from services.recounts import Account, claim_account, finish_account, news_of
 from services.settings import Settings
-from services.shared_reads import SharedReads
+from services.shared_reads import UNAVAILABLE, SharedReads
 from services.twilio import open_twilio
 
 log = structlog.get_logger("text_worker")
@@ -64,7 +64,7 @@ SECONDS_TO_BE_IN_TIME = 1.0
 LONGEST_BACKOFF_SECONDS = 300.0
 
 Outcome = Report | NotSent | OutcomeUnclear
-Trouble = (ServiceUnavailable, OperationalError, PoolTimeout, PoolClosed)
+Trouble = (ServiceUnavailable, *UNAVAILABLE, PoolTimeout, PoolClosed)
 
 
 @dataclass(frozen=True, slots=True)

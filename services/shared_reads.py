@@ -6,6 +6,7 @@ from typing import Generic, TypeVar
 
 import psycopg
 from psycopg import AsyncConnection
+from psycopg.errors import LockNotAvailable, ReadOnlySqlTransaction
 from psycopg_pool import AsyncConnectionPool
 
 from services.errors import ServiceUnavailable
@@ -15,6 +16,8 @@ Answer = TypeVar("Answer")
 Read = Callable[[AsyncConnection, Sequence[Question]], Awaitable[Sequence[Answer]]]
 
 MOST_AT_ONCE = 256
+UNAVAILABLE = (psycopg.OperationalError, ReadOnlySqlTransaction)
+"""It is the database, not the question. After a failover the old one may still be reading."""
 
 
 class SharedReads(Generic[Question, Answer]):
@@ -30,7 +33,8 @@ class SharedReads(Generic[Question, Answer]):
         self._asking: asyncio.Task[None] | None = None
 
     async def ask(self, question: Question) -> Answer:
-        """Raises ServiceUnavailable when the database can't be reached."""
+        """Raises ServiceUnavailable when the database can't be reached, LockNotAvailable when
+        somebody holds what one of the batch needs."""
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting.append((question, answer))
         if self._asking is None:
@@ -48,24 +52,26 @@ class SharedReads(Generic[Question, Answer]):
             async with self._pool.connection() as connection:
                 answers = await self._read(connection, [question for question, _ in batch])
             answered = list(zip(batch, answers, strict=True))
-        except psycopg.DataError as error:
-            await self._settle_singly(batch, error)
         except Exception as error:
-            _fail(batch, error)
+            if len(batch) > 1 and _is_of_one(error):
+                await self._settle_halves(batch)
+            else:
+                _fail(batch, error)
         else:
             for (_, waiting), answer in answered:
                 if not waiting.done():  # the asker may have gone
                     waiting.set_result(answer)
 
-    async def _settle_singly(
-        self, batch: list[tuple[Question, asyncio.Future[Answer]]], error: Exception
-    ) -> None:
+    async def _settle_halves(self, batch: list[tuple[Question, asyncio.Future[Answer]]]) -> None:
         """One bad question must not fail its neighbours."""
-        if len(batch) == 1:
-            _fail(batch, error)
-        else:
-            for one in batch:
-                await self._settle([one])
+        middle = len(batch) // 2
+        await self._settle(batch[:middle])
+        await self._settle(batch[middle:])
+
+
+def _is_of_one(error: Exception) -> bool:
+    """Whether the others of its batch may fare better by themselves."""
+    return isinstance(error, psycopg.DatabaseError) and not isinstance(error, UNAVAILABLE)
 
 
 def _fail(batch: list[tuple[Question, asyncio.Future[Answer]]], error: Exception) -> None:
@@ -75,7 +81,7 @@ def _fail(batch: list[tuple[Question, asyncio.Future[Answer]]], error: Exception
 
 
 def _refusal(error: Exception) -> Exception:
-    if not isinstance(error, psycopg.OperationalError):
+    if not isinstance(error, UNAVAILABLE) or isinstance(error, LockNotAvailable):
         return error
     refusal = ServiceUnavailable()
     refusal.__cause__ = error

@@ -2,8 +2,7 @@
 and in whichever order it comes."""
 
 import asyncio
-import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import MappingProxyType
@@ -24,7 +23,7 @@ from services.settings import Settings, load_settings
 from services.twilio_signatures import report_address
 from tests.conftest import SECRET
 from tests.servers import free_port
-from tests.test_text_worker import QUICK, until
+from tests.test_text_worker import QUICK, eventually, until
 from tests.twilio_twin import (
     ACCOUNT_SID,
     AUTH_TOKEN,
@@ -357,13 +356,6 @@ async def sending_by(
             yield database, team
     server.should_exit = True
     await serving
-
-
-async def eventually(condition: Callable[[], bool]) -> None:
-    give_up = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < give_up
-        await asyncio.sleep(0.01)
 
 
 async def test_texts_go_to_twilio_and_reports_come_back(database_url: str) -> None:

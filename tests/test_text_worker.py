@@ -3,13 +3,14 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from psycopg import OperationalError
+from structlog.testing import capture_logs
 
 from models.database import Database
 from server.circuit_breaker import FAILURES_IN_A_ROW
@@ -70,6 +71,17 @@ async def until(
     while (found := await value(database, statement, **values)) != expected:
         assert time.monotonic() < give_up, f"{found}, not {expected}"
         await asyncio.sleep(0.02)
+
+
+async def eventually(condition: Callable[[], bool]) -> None:
+    give_up = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < give_up
+        await asyncio.sleep(0.01)
+
+
+def told(logged: Sequence[Mapping[str, Any]], event: str) -> list[Mapping[str, Any]]:
+    return [line for line in logged if line["event"] == event]
 
 
 async def claim(database: Database, most: int = 100, **chosen: Any) -> list[int]:
@@ -529,6 +541,38 @@ async def test_a_database_that_goes_away_is_waited_for(
             await worker.look_up()
     assert await value(database, COUNT, status="DELIVERED") == 400
     assert (await books(database, team.id)).balance == 0
+
+
+async def test_an_outcome_waits_until_the_database_can_be_written(
+    database: Database, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a failover, connections may lead to one that can only be read."""
+    provider = use_provider(monkeypatch, Stub())
+    team = await make_team(database, contacts=2, credits=2)
+    [refused, _] = await accept(database, team, 0, 1)
+    asked, may_answer = asyncio.Event(), asyncio.Event()
+
+    async def send(text: OutgoingText) -> Outcome:
+        asked.set()
+        await may_answer.wait()
+        if text.message_id == refused and text.fence == 1:
+            return NotSent("Too many at once.", 0)
+        return Report(text.message_id, DeliveryStatus.SENT, "SM1")
+
+    monkeypatch.setattr(provider, "send", send)
+    only_read = "set default_transaction_read_only = {}"
+    with capture_logs() as logged:
+        async with AsyncExitStack() as stack:
+            for _ in range(database.pool.max_size - 1):  # the worker has the one that is left
+                await stack.enter_async_context(database.pool.connection())
+            async with text_worker(database.pool, settings, SECRET, QUICK):
+                await asked.wait()
+                await rows(database, only_read.format("on"))
+                may_answer.set()
+                await eventually(lambda: len(told(logged, "text_not_recorded")) >= 4)
+                await rows(database, only_read.format("off"))
+                await until(database, "select count(*) from outbound_text where fence > 1", 1)
+                await until(database, STATES, ["DONE", "DONE"])
 
 
 async def test_keys_are_forgotten_after_a_week(database: Database, settings: Settings) -> None:
