@@ -15,10 +15,10 @@ from server.databases import listening_url
 from services.access import Actor
 from services.bell import Bell
 from services.conversations import Conversations
-from services.delivery_reports import Applied, apply_reports
 from services.live import Live
 from services.messaging_services import services_by_sid, services_of_texts
-from services.providers import MessagingService, Report
+from services.providers import MessagingService
+from services.report_writer import ReportWriter
 from services.send_writer import SendWriter
 from services.sessions import SignIn, actors_of_sign_ins
 from services.settings import Settings
@@ -35,7 +35,7 @@ class Resources:
     bell: Bell
     writer: SendWriter
     conversations: Conversations
-    reports: SharedReads[Report, Applied]
+    reports: ReportWriter
     messaging_services: SharedReads[str, MessagingService | None]
     services_of_texts: SharedReads[int, MessagingService | None]
     sign_ins: SharedReads[SignIn, Actor | None]
@@ -63,7 +63,7 @@ async def open_resources(settings: Settings, url: str, secret: str) -> AsyncIter
                 bell=bell,
                 writer=writer,
                 conversations=Conversations(database.pool),
-                reports=SharedReads(database.pool, apply_reports),
+                reports=ReportWriter(database.pool),
                 messaging_services=SharedReads(database.pool, services_by_sid),
                 services_of_texts=SharedReads(database.pool, services_of_texts),
                 sign_ins=SharedReads(database.pool, actors_of_sign_ins),

@@ -7,8 +7,8 @@ for many at once. A worker that vanishes leaves its texts to the others as UNKNO
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -22,7 +22,6 @@ from server.circuit_breaker import CircuitBreaker
 from server.rate_limit import RateLimit
 from services import clock
 from services.bell import TEXTS, Bell
-from services.delivery_reports import Applied, apply_reports
 from services.errors import ServiceUnavailable
 from services.fakeservice import FakeService
 from services.outbound_texts import (
@@ -48,20 +47,26 @@ from services.providers import (
     Report,
 )
 from services.recounts import Account, claim_account, finish_account, news_of
+from services.report_writer import ReportWriter
 from services.settings import Settings
-from services.shared_reads import UNAVAILABLE, SharedReads
+from services.shared_reads import UNAVAILABLE
 from services.twilio import open_twilio
 
 log = structlog.get_logger("text_worker")
 
 MOST_IN_HAND = 128
 """Texts handed over at the same time."""
+MOST_UNRECORDED = 1024
+"""Texts whose outcome waits to be recorded. With more, no others are taken in hand."""
 MOST_LOOKED_UP = 20
 GATHER_SECONDS = 0.005
 """Between two claims: what comes meanwhile shares the next one."""
 SECONDS_TO_BE_IN_TIME = 1.0
 """Before a text whose lease was about to end is taken in hand again."""
 LONGEST_BACKOFF_SECONDS = 300.0
+
+SECONDS_UNTIL_RELEASED = 10.0
+"""Before a text of a team whose account somebody holds is taken in hand again."""
 
 Outcome = Report | NotSent | OutcomeUnclear
 Trouble = (ServiceUnavailable, *UNAVAILABLE, PoolTimeout, PoolClosed)
@@ -93,11 +98,12 @@ class TextWorker:
         self._providers: Mapping[str, Provider] = {}
         self._limits: Mapping[str, RateLimit] = {}
         self._breaker = CircuitBreaker()
-        self._reports: SharedReads[Report, Applied] = SharedReads(pool, apply_reports)
+        self._reports = ReportWriter(pool)
         self._bell = Bell(pool)
         self._woken = asyncio.Event()
         self._is_stopping = False
         self._in_hand: set[asyncio.Task[None]] = set()
+        self._unrecorded = 0
         self._recording: set[asyncio.Task[None]] = set()
 
     @asynccontextmanager
@@ -145,8 +151,9 @@ class TextWorker:
             await asyncio.sleep(GATHER_SECONDS)
 
     async def _claim(self) -> list[Claimed]:
-        free = MOST_IN_HAND - len(self._in_hand)
-        if not free:
+        handed_over = len(self._in_hand) - self._unrecorded
+        free = min(MOST_IN_HAND - handed_over, MOST_UNRECORDED - self._unrecorded)
+        if free <= 0:
             return []
         async with self._pool.connection() as connection:
             return await claim_texts(connection, most=free, lease=self._pace.lease)
@@ -171,11 +178,30 @@ class TextWorker:
     async def _handle(self, claimed: Claimed, asked: float) -> None:
         """`asked`: for it, before which its lease can't have begun."""
         if claimed.is_too_late:
-            await self._record(_not_attempted(claimed))
+            with self._knowing_the_outcome():
+                await self._give_up(claimed)
             return
         text = claimed.outgoing
         lasts = self._pace.lease.total_seconds() - self._pace.hand_over
-        await self._finish(text, await self._hand_over(text, asked + lasts))
+        outcome = await self._hand_over(text, asked + lasts)
+        with self._knowing_the_outcome():
+            await self._finish(text, outcome)
+
+    @contextmanager
+    def _knowing_the_outcome(self) -> Iterator[None]:
+        """Makes room for another text: somebody may hold the account of this one for long."""
+        if len(self._in_hand) - self._unrecorded >= MOST_IN_HAND:
+            self.wake()
+        self._unrecorded += 1
+        try:
+            yield
+        finally:
+            self._unrecorded -= 1
+
+    async def _give_up(self, claimed: Claimed) -> None:
+        """What can't be recorded now waits in the queue: nobody was handed it."""
+        if not await self._recorded(_not_attempted(claimed)):
+            await self._put_all_back({claimed.message_id: claimed.fence}, SECONDS_UNTIL_RELEASED)
 
     async def _hand_over(self, text: OutgoingText, until: float) -> Outcome:
         provider = self._providers.get(text.provider)
@@ -228,14 +254,20 @@ class TextWorker:
     async def _record(self, report: Report) -> None:
         """However long the database takes: nobody else knows it yet."""
         while True:
-            try:
-                applied = await self._reports.ask(report)
-                break
-            except Trouble as error:
-                log.warning("text_not_recorded", message_id=report.message_id, error=repr(error))
-                await asyncio.sleep(self._pace.look)
+            if await self._recorded(report):
+                return
+            await asyncio.sleep(self._pace.look)
+
+    async def _recorded(self, report: Report) -> bool:
+        """One attempt; whether the database took it."""
+        try:
+            applied = await self._reports.write(report)
+        except Trouble as error:
+            log.warning("text_not_recorded", message_id=report.message_id, error=repr(error))
+            return False
         if applied.moved_team_id is not None:
             self._bell.ring([applied.moved_team_id])
+        return True
 
     async def _put_all_back(self, fences: Mapping[int, int], wait_seconds: float) -> None:
         """`fences`: by the message."""
@@ -283,9 +315,9 @@ class TextWorker:
             return
         log.info("looked_up", message_id=claimed.message_id, found=found is not None)
         if found is not None:
-            await self._record(found)
+            await self._recorded(found)  # or it is looked up again
         elif claimed.is_too_late:
-            await self._record(_not_attempted(claimed))
+            await self._recorded(_not_attempted(claimed))
         else:
             await self._until_written(
                 claimed.message_id,
@@ -306,15 +338,18 @@ class TextWorker:
 
     async def _recount(self, account: Account) -> None:
         started = clock.now()
+        is_complete = True
         provider = self._providers["twilio"]
         try:
             async for listed in provider.sent_since(account.service, account.since):
                 async with self._pool.connection() as connection:
                     news = await news_of(connection, listed)
-                await asyncio.gather(*(self._record(report) for report in news))
+                is_complete &= all(await asyncio.gather(*map(self._recorded, news)))
         except LookUpFailed as error:
             log.warning("recount_failed", account_sid=account.account_sid, reason=str(error))
             return
+        if not is_complete:
+            return  # it is counted again from where it was, once its lease has ended
         async with self._pool.connection() as connection:
             await finish_account(connection, account, until=started)
 

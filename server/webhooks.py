@@ -2,7 +2,7 @@
 
 Nothing is believed that isn't signed by Twilio, with the token of the account in question, and a
 report must also come to the address that we made for its text. Where the database doesn't answer,
-the answer is a 503, after which Twilio tries again.
+or somebody holds the team's account, the answer is a 503, after which Twilio tries again.
 """
 
 from contextlib import suppress
@@ -46,7 +46,7 @@ async def message_report(request: Request) -> Response:
         _require_signature(request, resources, fields, service)
     report = report_of_callback(dict(fields), message_id)
     note(request, message_id=message_id, reported=report.status)
-    applied = await resources.reports.ask(report)
+    applied = await resources.reports.write(report)
     if applied.moved_team_id is not None:
         resources.bell.ring([applied.moved_team_id])
     return Response(status_code=204)

@@ -17,8 +17,8 @@ from psycopg import AsyncConnection
 from services.providers import Report
 from services.usage_day import ADD_USAGE
 
-LOCK_SECONDS = 5
-"""How long a report waits for an account or a text that somebody holds."""
+LOCK_SECONDS = 5.0
+"""How long an operator's waits for an account or a text that somebody holds."""
 
 
 class Applied(NamedTuple):
@@ -31,7 +31,9 @@ class Applied(NamedTuple):
 NOTHING = Applied(False, None)
 
 
-async def apply_reports(connection: AsyncConnection, reports: Sequence[Report]) -> list[Applied]:
+async def apply_reports(
+    connection: AsyncConnection, reports: Sequence[Report], *, lock_seconds: float = LOCK_SECONDS
+) -> list[Applied]:
     """For each report what it changed. One statement, but for repeated reports of one text.
 
     Raises LockNotAvailable, with nothing of the statement written.
@@ -42,16 +44,19 @@ async def apply_reports(connection: AsyncConnection, reports: Sequence[Report]) 
         # By message, so that two servers can't deadlock; of each only one in a statement.
         chosen = {report.message_id: (at, report) for at, report in reversed(waiting)}
         batch = [chosen[message_id] for message_id in sorted(chosen)]
-        for (at, _), found in zip(batch, await _apply(connection, batch), strict=True):
-            applied[at] = found
+        found = await _apply(connection, batch, lock_seconds)
+        for (at, _), one in zip(batch, found, strict=True):
+            applied[at] = one
         done = {at for at, _ in batch}
         waiting = [one for one in waiting if one[0] not in done]
     return applied
 
 
-async def _apply(connection: AsyncConnection, batch: Sequence[tuple[int, Report]]) -> list[Applied]:
+async def _apply(
+    connection: AsyncConnection, batch: Sequence[tuple[int, Report]], lock_seconds: float
+) -> list[Applied]:
     rows = orjson.dumps([_row(report) for _, report in batch]).decode()
-    parameters = {"reports": rows, "lock_timeout": f"{LOCK_SECONDS}s"}
+    parameters = {"reports": rows, "lock_timeout": f"{round(lock_seconds * 1000)}ms"}
     cursor = await connection.execute(_STATEMENT, parameters, prepare=True)
     return [Applied(*row) for row in await cursor.fetchall()]
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import nullcontext
 from typing import Generic, TypeVar
 
 import psycopg
@@ -25,9 +26,15 @@ class SharedReads(Generic[Question, Answer]):
     alone is asked at once. Nothing is remembered: each answer is as new as its statement."""
 
     def __init__(
-        self, pool: AsyncConnectionPool[AsyncConnection], read: Read[Question, Answer]
+        self,
+        pool: AsyncConnectionPool[AsyncConnection],
+        read: Read[Question, Answer],
+        *,
+        within: asyncio.Semaphore | None = None,
     ) -> None:
+        """`within`: limits how many connections such as this one take from the pool together."""
         self._pool = pool
+        self._within = within or nullcontext()
         self._read = read
         self._waiting: list[tuple[Question, asyncio.Future[Answer]]] = []
         self._asking: asyncio.Task[None] | None = None
@@ -49,7 +56,7 @@ class SharedReads(Generic[Question, Answer]):
 
     async def _settle(self, batch: list[tuple[Question, asyncio.Future[Answer]]]) -> None:
         try:
-            async with self._pool.connection() as connection:
+            async with self._within, self._pool.connection() as connection:
                 answers = await self._read(connection, [question for question, _ in batch])
             answered = list(zip(batch, answers, strict=True))
         except Exception as error:

@@ -37,6 +37,7 @@ from tests.world import (
     add_messaging_service,
     books,
     changed_tables,
+    holding,
     make_send,
     make_team,
     of_cost,
@@ -356,6 +357,23 @@ async def sending_by(
             yield database, team
     server.should_exit = True
     await serving
+
+
+async def test_reports_of_others_are_taken_while_somebody_holds_a_team(
+    client: httpx2.AsyncClient, resources: Resources
+) -> None:
+    """Twilio comes again with those of the team."""
+    database = resources.database
+    held, fine = await make_texting_team(database), await make_team(database, credits=5)
+    [stuck] = await accept(database, held, "Hi!")
+    [other] = await accept(database, fine, "Hi!")
+    account = "select from credit_account where team_id = %(team)s for update"
+    async with holding(database, account, team=held.id):
+        answers = await asyncio.gather(
+            report(client, stuck, a_form("failed")), report(client, other, a_form("failed", "SM2"))
+        )
+    assert [answer.status_code for answer in answers] == [503, 204]
+    assert (await report(client, stuck, a_form("failed"))).status_code == 204
 
 
 async def test_texts_go_to_twilio_and_reports_come_back(database_url: str) -> None:

@@ -18,7 +18,7 @@ from tests.test_message_reports import accept, make_texting_team
 from tests.test_text_worker import QUICK, until
 from tests.test_twilio import SERVICE, settings_for
 from tests.twilio_twin import ACCOUNT_SID, AUTH_TOKEN, Text, twilio_twin
-from tests.world import Team, add_messaging_service, books, make_team, rows, value
+from tests.world import Team, add_messaging_service, books, holding, make_team, rows, value
 
 DONE = "select count(*) from outbound_text where state <> 'DONE'"
 SETTLED = "select kind, amount from credit_entry where kind <> 'PURCHASE' order by id"
@@ -195,6 +195,26 @@ async def test_an_account_that_fails_keeps_no_other_from_being_counted(
             after = await counted(database)
     assert after["AC0"] == before["AC0"]
     assert after[ACCOUNT_SID] > before[ACCOUNT_SID]
+
+
+async def test_an_account_is_counted_again_while_somebody_holds_a_team(
+    database: Database, team: Team
+) -> None:
+    """What the team's texts were counted as is not lost, and all others' is written."""
+    with twilio_twin() as twin:
+        async with text_worker(database.pool, settings_for(twin.url), SECRET, QUICK) as worker:
+            await recount(database, worker)
+            before = await counted(database)
+            await accept(database, team, *words("fewer"), cost=3)
+            await until(database, DONE, 0)
+            await twin.settled()
+            account = "select from credit_account where team_id = %(team)s for update"
+            async with holding(database, account, team=team.id):
+                await recount(database, worker)
+            assert await counted(database) == before
+            await recount(database, worker)
+            assert await counted(database) != before
+    assert (await books(database, team.id)).balance == 100 - 2
 
 
 async def counted(database: Database) -> dict[str, datetime]:

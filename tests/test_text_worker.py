@@ -47,7 +47,16 @@ from services.providers import (
 from services.send_statement import write_sends
 from services.settings import Settings, load_settings
 from tests.conftest import SECRET
-from tests.world import Team, add_messaging_service, books, make_send, make_team, rows, value
+from tests.world import (
+    Team,
+    add_messaging_service,
+    books,
+    holding,
+    make_send,
+    make_team,
+    rows,
+    value,
+)
 
 QUICK = TextPace(look=0.05, after_trouble=0.05, find_abandoned=0.05, look_up=0.05)
 NOW = timedelta()
@@ -426,6 +435,34 @@ async def test_a_service_that_is_not_let_in_keeps_no_other_waiting(
         " and due_at > now() + interval '2 minutes'",
     )
     assert [row.team_id for row in found] == [shut.id] * (count - 1)
+
+
+@pytest.mark.parametrize("is_too_late", [True, False])
+async def test_an_account_that_somebody_holds_keeps_no_other_team_waiting(
+    database: Database, settings: Settings, monkeypatch: pytest.MonkeyPatch, is_too_late: bool
+) -> None:
+    """More of its texts than a worker can have in hand want to give their credits back."""
+    provider = use_provider(monkeypatch, Stub())
+    count = MOST_IN_HAND + 20
+    held = await make_team(database, contacts=count, credits=count)
+    hours = timedelta(hours=-1 if is_too_late else 1)
+    ids = set(await accept(database, held, *range(count), send_before=datetime.now(UTC) + hours))
+    provider.outcome_of = lambda text: (
+        Report(text.message_id, DeliveryStatus.FAILED, fence=text.fence)
+        if text.message_id in ids
+        else None
+    )
+    fine = await make_team(database, contacts=20, credits=20)
+    await accept(database, fine, *range(20))
+    done = "select count(*) from outbound_text where state = 'DONE' and team_id = %(team)s"
+    account = "select from credit_account where team_id = %(team)s for update"
+    async with text_worker(database.pool, settings, SECRET, QUICK):
+        async with holding(database, account, team=held.id):
+            await until(database, done, 20, team=fine.id)
+            assert await value(database, done, team=held.id) == 0
+        await rows(database, "update outbound_text set due_at = now() where state = 'QUEUED'")
+        await until(database, done, count, team=held.id, seconds=30)
+    assert (await books(database, held.id)).balance == count
 
 
 async def test_an_idle_worker_hears_of_a_text_within_50_milliseconds(
