@@ -8,13 +8,17 @@ from typing import Any
 
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
-from sqlalchemy import event
+from sqlalchemy import Connection, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 
 ACQUIRE_SECONDS = 10
 """How long to wait for a free connection before giving up."""
+IDLE_SECONDS = 30
+"""How long a unit of work may stand still. Others wait for what it has locked, and of a machine
+that has vanished PostgreSQL hears only after hours."""
+BOUND_IDLENESS = f"set local idle_in_transaction_session_timeout = '{IDLE_SECONDS}s'"
 KEPT_ALIVE: dict[str, Any] = {
     "keepalives_idle": 60,
     "keepalives_interval": 10,
@@ -66,6 +70,12 @@ def _discard_closed(adapted: Any, *_: object) -> None:
         raise DisconnectionError
 
 
+def _bound_idleness(connection: Connection) -> None:
+    """For the transaction alone: behind a pooler, others use the connection after us."""
+    if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
+        connection.exec_driver_sql(BOUND_IDLENESS)
+
+
 @asynccontextmanager
 async def open_database(
     url: str, *, pool_size: int = 10, send_pool_size: int = 4, prepares: bool = True
@@ -81,6 +91,7 @@ async def open_database(
         hide_parameters=True,  # errors go to the log, texts and addresses don't
     )
     event.listen(engine.sync_engine, "checkout", _discard_closed)
+    event.listen(engine.sync_engine, "begin", _bound_idleness)
     pool = AsyncConnectionPool(
         url,
         min_size=1,

@@ -16,6 +16,7 @@ import psycopg
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
 
+from models.database import BOUND_IDLENESS
 from services.bell import Bell
 from services.errors import Conflict, OutcomeUnknown, ServiceUnavailable
 from services.metrics import BATCHES
@@ -240,6 +241,7 @@ async def _write_with_assignment(
 ) -> Written:
     """Finds or makes the sender's assignment for the message. A refusal leaves none behind."""
     async with connection.transaction():
+        await connection.execute(BOUND_IDLENESS)
         try:
             made = await _make_assignment(connection, send.user_id, campaign_id)
         except psycopg.errors.LockNotAvailable as error:

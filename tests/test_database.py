@@ -2,9 +2,9 @@
 
 import psycopg
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
-from models.database import Database, driver_connection, open_database
+from models.database import IDLE_SECONDS, Database, driver_connection, open_database
 from models.users import User
 from services.contacts import contacts_by_id
 
@@ -34,6 +34,21 @@ async def test_statements_stay_prepared_unless_a_pooler_forbids_it(
 ) -> None:
     async with open_database(database_url, prepares=prepares) as database:
         assert await kept(database) == expected
+
+
+async def test_a_unit_of_work_that_stands_still_is_ended(database: Database) -> None:
+    """Or the locks of a machine that has vanished would be held until its connection is given
+    up, after hours. Nothing else on the connection is touched, which others may use after us."""
+    idle = text("select current_setting('idle_in_transaction_session_timeout')")
+    async with database.sessions() as session:
+        assert await session.scalar(idle) == f"{IDLE_SECONDS}s"
+        raw = await driver_connection(session)
+        await session.commit()
+        cursor = await raw.execute("select current_setting('idle_in_transaction_session_timeout')")
+        assert await cursor.fetchone() == ("0",)
+        await raw.rollback()
+    async with database.reads() as session:
+        assert await session.scalar(idle) == "0"
 
 
 async def test_connections_that_were_closed_while_idle_trouble_nobody(
