@@ -22,7 +22,7 @@ from services.report_writer import ReportWriter
 from services.send_writer import SendWriter
 from services.sessions import SignIn, actors_of_sign_ins
 from services.settings import Settings
-from services.shared_reads import SharedReads
+from services.shared_statements import SharedStatements
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +36,9 @@ class Resources:
     writer: SendWriter
     conversations: Conversations
     reports: ReportWriter
-    messaging_services: SharedReads[str, MessagingService | None]
-    services_of_texts: SharedReads[int, MessagingService | None]
-    sign_ins: SharedReads[SignIn, Actor | None]
+    messaging_services: SharedStatements[str, MessagingService | None]
+    services_of_texts: SharedStatements[int, MessagingService | None]
+    sign_ins: SharedStatements[SignIn, Actor | None]
     live: Live
     attempts: Attempts
     connected: Counter[int]
@@ -64,9 +64,9 @@ async def open_resources(settings: Settings, url: str, secret: str) -> AsyncIter
                 writer=writer,
                 conversations=Conversations(database.pool),
                 reports=ReportWriter(database.pool),
-                messaging_services=SharedReads(database.pool, services_by_sid),
-                services_of_texts=SharedReads(database.pool, services_of_texts),
-                sign_ins=SharedReads(database.pool, actors_of_sign_ins),
+                messaging_services=SharedStatements(database.pool, services_by_sid),
+                services_of_texts=SharedStatements(database.pool, services_of_texts),
+                sign_ins=SharedStatements(database.pool, actors_of_sign_ins),
                 live=live,
                 attempts=Attempts(),
                 connected=Counter(),

@@ -49,7 +49,7 @@ from services.providers import (
 from services.recounts import Account, claim_account, finish_account, news_of
 from services.report_writer import ReportWriter
 from services.settings import Settings
-from services.shared_reads import UNAVAILABLE
+from services.shared_statements import UNAVAILABLE
 from services.twilio import open_twilio
 
 log = structlog.get_logger("text_worker")

@@ -5,12 +5,16 @@ from psycopg_pool import AsyncConnectionPool
 
 from services.contacts import Contact, contacts_by_id
 from services.messages import Message, messages_of_contacts
-from services.shared_reads import SharedReads
+from services.shared_statements import SharedStatements
 
 
 class Conversations:
     """What the answer to every send shows."""
 
     def __init__(self, pool: AsyncConnectionPool[AsyncConnection]) -> None:
-        self.contacts: SharedReads[int, Contact | None] = SharedReads(pool, contacts_by_id)
-        self.messages: SharedReads[int, list[Message]] = SharedReads(pool, messages_of_contacts)
+        self.contacts: SharedStatements[int, Contact | None] = SharedStatements(
+            pool, contacts_by_id
+        )
+        self.messages: SharedStatements[int, list[Message]] = SharedStatements(
+            pool, messages_of_contacts
+        )

@@ -14,20 +14,20 @@ from psycopg_pool import AsyncConnectionPool
 
 from services.delivery_reports import Applied, apply_reports
 from services.providers import Report
-from services.shared_reads import SharedReads
+from services.shared_statements import SharedStatements
 
 COMMON_LOCK_SECONDS = 0.2
 """How long one team may delay the others."""
 OWN_LOCK_SECONDS = 1.0
 
-Writes = SharedReads[Report, Applied]
+Writes = SharedStatements[Report, Applied]
 
 
 class ReportWriter:
     def __init__(self, pool: AsyncConnectionPool[AsyncConnection]) -> None:
         self._pool = pool
         self._common = self._writes(COMMON_LOCK_SECONDS)
-        self._teams: SharedReads[int, int | None] = SharedReads(pool, _teams_of_texts)
+        self._teams: SharedStatements[int, int | None] = SharedStatements(pool, _teams_of_texts)
         self._own: dict[int | None, Writes] = {}
         # Some connections stay free for the others.
         self._own_connections = asyncio.Semaphore(max(1, pool.max_size - 2))
@@ -48,7 +48,7 @@ class ReportWriter:
 
     def _writes(self, lock_seconds: float, within: asyncio.Semaphore | None = None) -> Writes:
         apply = partial(apply_reports, lock_seconds=lock_seconds)
-        return SharedReads(self._pool, apply, within=within)
+        return SharedStatements(self._pool, apply, within=within)
 
 
 async def _teams_of_texts(

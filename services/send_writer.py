@@ -23,7 +23,7 @@ from services.metrics import BATCHES
 from services.send_facts import Facts, Question, read_facts
 from services.send_statement import KEY_INDEX, Outcome, Send, Written, write_sends
 from services.settings import Settings
-from services.shared_reads import SharedReads
+from services.shared_statements import SharedStatements
 
 MOST_IN_A_BATCH = 256
 ATTEMPTS = 3
@@ -91,7 +91,7 @@ class SendWriter:
         """`bell`: rung after each commit; one of its own if none is given."""
         self._pool = pool
         self._bell = bell or Bell(pool)
-        self._facts = SharedReads(pool, partial(read_facts, settings=settings))
+        self._facts = SharedStatements(pool, partial(read_facts, settings=settings))
         self._common = _Lane(COMMON_LOCK_SECONDS)
         self._own: dict[int, _Lane] = {}
         self._unassigned: dict[int, _Lane] = {}

@@ -1,4 +1,4 @@
-"""Questions of many requests, answered by one statement."""
+"""Questions of many requests, and reports of many texts: one statement for all of them."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -14,28 +14,28 @@ from services.errors import ServiceUnavailable
 
 Question = TypeVar("Question")
 Answer = TypeVar("Answer")
-Read = Callable[[AsyncConnection, Sequence[Question]], Awaitable[Sequence[Answer]]]
+Ask = Callable[[AsyncConnection, Sequence[Question]], Awaitable[Sequence[Answer]]]
 
 MOST_AT_ONCE = 256
 UNAVAILABLE = (psycopg.OperationalError, ReadOnlySqlTransaction)
-"""It is the database, not the question. After a failover the old one may still be reading."""
+"""It is the database, not the question. After a failover the old one may still be read."""
 
 
-class SharedReads(Generic[Question, Answer]):
+class SharedStatements(Generic[Question, Answer]):
     """What is asked while a statement is under way goes into the next one. A question that comes
     alone is asked at once. Nothing is remembered: each answer is as new as its statement."""
 
     def __init__(
         self,
         pool: AsyncConnectionPool[AsyncConnection],
-        read: Read[Question, Answer],
+        ask: Ask[Question, Answer],
         *,
         within: asyncio.Semaphore | None = None,
     ) -> None:
         """`within`: limits how many connections such as this one take from the pool together."""
         self._pool = pool
         self._within = within or nullcontext()
-        self._read = read
+        self._ask_at_once = ask
         self._waiting: list[tuple[Question, asyncio.Future[Answer]]] = []
         self._asking: asyncio.Task[None] | None = None
 
@@ -57,7 +57,7 @@ class SharedReads(Generic[Question, Answer]):
     async def _settle(self, batch: list[tuple[Question, asyncio.Future[Answer]]]) -> None:
         try:
             async with self._within, self._pool.connection() as connection:
-                answers = await self._read(connection, [question for question, _ in batch])
+                answers = await self._ask_at_once(connection, [question for question, _ in batch])
             answered = list(zip(batch, answers, strict=True))
         except Exception as error:
             if len(batch) > 1 and _is_of_one(error):

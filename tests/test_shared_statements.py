@@ -11,7 +11,7 @@ from models.database import Database, open_database
 from services.delivery_reports import apply_reports
 from services.errors import ServiceUnavailable
 from services.providers import DeliveryStatus, Report
-from services.shared_reads import SharedReads
+from services.shared_statements import SharedStatements
 from tests.test_text_worker import accept
 from tests.world import make_team, rows, value, with_settings
 
@@ -24,7 +24,7 @@ async def test_one_bad_question_fails_alone(database: Database) -> None:
         await connection.execute("insert into good select unnest(%s::int[])", [list(numbers)])
         return numbers
 
-    shared = SharedReads(database.pool, insert)
+    shared = SharedStatements(database.pool, insert)
     answers = await asyncio.gather(*map(shared.ask, [1, 2, 0, 3, 4, -1]), return_exceptions=True)
     assert [answer for answer in answers if isinstance(answer, int)] == [1, 2, 3, 4]
     assert isinstance(answers[2], psycopg.IntegrityError)
@@ -39,6 +39,6 @@ async def test_a_database_that_only_reads_is_not_available(
     [text] = await accept(database, team, 0)
     url = with_settings(database_url, "default_transaction_read_only=on")
     async with open_database(url) as old:
-        shared = SharedReads(old.pool, apply_reports)
+        shared = SharedStatements(old.pool, apply_reports)
         with pytest.raises(ServiceUnavailable):
             await shared.ask(Report(text, DeliveryStatus.SENT, "SM1"))
