@@ -38,9 +38,9 @@ PACE = Pace(
     after_trouble=0.1,
     find_stranded=0.2,
     first_retry=0.02,
-    answer=1.0,
+    answer=3.0,
     heartbeat=0.2,
-    stop=3.0,
+    stop=5.0,
 )
 SUPERADMIN, OWNER, ADMIN, TEXTER = (
     f"{name}@example.org" for name in ("sam", "olivia", "adam", "terry")

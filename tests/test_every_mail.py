@@ -122,7 +122,7 @@ async def test_at_most_one_mail_for_each_person(
 ) -> None:
     twin.will_answer(kind.watched, *behaviour.answers())
     await kind.happen(database, settings, team)
-    pace = replace(PACE, answer=0.5, first_retry=0.0001)
+    pace = replace(PACE, first_retry=0.0001)
     async with workers(settings, database_url, count=2, pace=pace):
         await until_settled(database, {kind.watched: behaviour.state}, told=kind.told)
         await no_more_mail(twin)

@@ -522,9 +522,8 @@ async def test_a_worker_outlives_an_outage_of_the_database(
     """It begins while a mail is in flight: what became of that mail is known all the same."""
     twin.will_answer(OWNER, Answer(delay_seconds=0.3))
     await exhaust(database, settings, team)
-    pace = replace(PACE, answer=2)
     with capture_logs():  # quick, where writing out every trace takes seconds
-        async with workers(settings, database_url, pace=pace):
+        async with workers(settings, database_url):
             await until(lambda: len(twin.received) == 3)
             async with outage(database_url):
                 await asyncio.sleep(1)
