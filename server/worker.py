@@ -280,7 +280,7 @@ class _Worker:
         while True:
             try:
                 async with self._database.sessions.begin() as session:
-                    is_new = await record_delivery(session, notice.id, delivery)
+                    is_new = await record_delivery(session, notice, delivery)
                     if is_new and delivery.state is NoticeState.QUEUED:
                         retry_at = _retry_at(notice, delivery, self._pace)
                         await self._defer(session, [notice.id], retry_at)

@@ -113,15 +113,17 @@ def _sees_figures(user: User | None, role: str | None, settings: Settings) -> bo
     return sees_credits(actor, role, settings.credits_visible_to)
 
 
-async def record_delivery(session: AsyncSession, notice_id: int, delivery: Delivery) -> bool:
+async def record_delivery(session: AsyncSession, notice: Notice, delivery: Delivery) -> bool:
     """Of a notice in hand. False if it was recorded before.
 
-    A worker that was given up for dead may still bring the answer: it is better than UNKNOWN.
+    A worker that was given up for dead may still bring the answer: it is better than UNKNOWN. But
+    never that of an attempt that was followed by another, whose number is the fence.
     """
     recorded = await session.scalar(
         update(CreditNotice)
         .where(
-            CreditNotice.id == notice_id,
+            CreditNotice.id == notice.id,
+            CreditNotice.attempts == notice.attempts,
             CreditNotice.state.in_([NoticeState.SENDING, NoticeState.UNKNOWN]),
         )
         .values(

@@ -28,7 +28,7 @@ from models.notices import CreditNotice
 from models.users import Membership, User
 from server.worker import MOST_ATTEMPTS
 from services.mail import Mail, compose, deliver
-from services.notices import Notice, NoticeState, claim_notice
+from services.notices import Delivery, Notice, NoticeState, claim_notice, record_delivery
 from services.occasions import Event, Occasion, make_notices
 from services.settings import CreditsVisibleTo, Settings
 from tests.conftest import SECRET
@@ -256,6 +256,23 @@ async def test_a_notice_is_claimed_once(database: Database, settings: Settings, 
 
     claims = await asyncio.gather(*(claim() for _ in range(8)))
     assert sum(claim is not None for claim in claims) == 1
+
+
+async def test_an_attempt_that_is_recorded_again_does_not_touch_the_next_one(
+    database: Database, settings: Settings, team: Team
+) -> None:
+    """Its commit succeeded, but the answer to that was lost. Else there would be a third attempt
+    beside the second."""
+    await exhaust(database, settings, team)
+    again = Delivery(NoticeState.QUEUED, error="500")
+    async with database.sessions.begin() as session:
+        [notice_id, *_] = await make_notices(session, settings)
+        first = await claim_notice(session, settings, notice_id)
+        assert first and await record_delivery(session, first, again)
+        assert not await record_delivery(session, first, again)
+        second = await claim_notice(session, settings, notice_id)
+        assert not await record_delivery(session, first, again)
+        assert second and await record_delivery(session, second, Delivery(NoticeState.SENT))
 
 
 # What goes wrong

@@ -104,10 +104,14 @@ async def connection(demo_url: str) -> AsyncIterator[Connection]:
 
 
 async def make_notice(connection: Connection, state: str = "SENT") -> int:
+    """About an exhaustion that is over."""
     cursor = await connection.execute(
-        "insert into credit_notice (occasion, occasion_id, team_id, address, state, error)"
-        " values ('EXHAUSTED', %s, 1, %s, %s, %s) returning id",
-        [1_000_000 + next(ids), ADDRESS, state, "no answer" if state == "UNKNOWN" else None],
+        "with ran_out as ("
+        "  insert into credit_exhaustion (team_id, reason, remaining, closed_at, notices_made_at)"
+        "  values (1, 'EXHAUSTED', 0, now(), now()) returning id, team_id)"
+        " insert into credit_notice (occasion, occasion_id, team_id, address, state, error)"
+        " select 'EXHAUSTED', id, team_id, %s, %s, %s from ran_out returning id",
+        [ADDRESS, state, "no answer" if state == "UNKNOWN" else None],
     )
     [row] = await cursor.fetchall()
     return int(row.id)
@@ -209,10 +213,12 @@ async def test_a_worker_that_learns_less_later_changes_nothing(
     """Not even to send it again: SendGrid took it, though it answered 500."""
     async with open_database(demo_url) as database:
         for outcome in (NoticeState.SENT, NoticeState.UNKNOWN, NoticeState.QUEUED):
-            notice_id = await make_notice(connection, "SENDING")
+            notice_id = await make_notice(connection, "QUEUED")
+            async with database.sessions.begin() as session:
+                in_hand = await claim_notice(session, settings, notice_id)
             await report(client, event("delivered", notice_id))
             async with database.sessions.begin() as session:
-                assert not await record_delivery(session, notice_id, Delivery(outcome))
+                assert in_hand and not await record_delivery(session, in_hand, Delivery(outcome))
                 assert await claim_notice(session, settings, notice_id) is None
             assert (await notice(connection, notice_id)).state == "DELIVERED"
 
