@@ -194,7 +194,10 @@ async def _enter(
     purchase_id: int,
     actor: Actor,
 ) -> None:
-    """Moves the balance of a locked account, with the entry that explains it."""
+    """Moves the balance of a locked account, with the entry that explains it.
+
+    The entry's time is later than the lock, as now() isn't: running_low.py compares it.
+    """
     account.balance += amount
     session.add(
         CreditEntry(
@@ -204,6 +207,7 @@ async def _enter(
             balance_after=account.balance,
             purchase_id=purchase_id,
             actor_id=actor.user_id,
+            created_at=func.clock_timestamp(),
         )
     )
     await session.flush()

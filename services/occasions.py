@@ -1,7 +1,7 @@
 """What people are told of: a team ran out, is running low, or turned on credits and has none.
 
 Each of these is a row, and the outbox of its own mail: here it becomes a notice for each person to
-tell. A running low is told as long as it is true; the others are told however late.
+tell. A running low is told until something overtakes it; the others are told however late.
 """
 
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ from models.notices import CreditNotice
 from models.users import Membership, User
 from services.access import Role
 from services.mutes import is_muted
-from services.running_low import still_low
+from services.running_low import still_due
 from services.settings import Settings
 
 MOST_OCCASIONS = 100
@@ -123,7 +123,7 @@ def _people(
 def _people_to_warn(ids: Sequence[int]) -> Select[Any]:
     unwanted = is_muted(CreditWarning.team_id, func.lower(User.email))
     people = _people(Occasion.RUNNING_LOW, CreditWarning, ids, MANAGERS)
-    return people.where(still_low(), ~unwanted)
+    return people.where(still_due(), ~unwanted)
 
 
 def _support(switch_ids: Sequence[int], support_email: str | None) -> Select[Any]:
@@ -157,7 +157,7 @@ async def is_obsolete(session: AsyncSession, notice: CreditNotice) -> bool:
         return False
     unwanted = is_muted(notice.team_id, notice.address)
     warning = select(CreditWarning.id).where(
-        CreditWarning.id == notice.occasion_id, still_low(), ~unwanted
+        CreditWarning.id == notice.occasion_id, still_due(), ~unwanted
     )
     return await session.scalar(warning) is None
 

@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from sqlalchemy import ColumnElement, Integer, and_, case, func, literal, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
-from models.credits import CreditAccount, CreditExhaustion, CreditWarning
+from models.credits import CreditAccount, CreditEntry, CreditExhaustion, CreditWarning
 from services.settings import Settings
 
 MOST_TEAMS = 100
@@ -75,8 +76,11 @@ async def warn_team(session: AsyncSession, settings: Settings, team_id: int) -> 
     )
     await session.execute(
         insert(CreditWarning).from_select(
-            ["team_id", "remaining", "threshold"],
-            select(warned.c.team_id, warned.c.balance, warned.c.threshold).where(warned.c.low_mail),
+            ["team_id", "remaining", "threshold", "created_at"],
+            # Not now(), at which the transaction began, before it had the account: see still_due.
+            select(
+                warned.c.team_id, warned.c.balance, warned.c.threshold, func.clock_timestamp()
+            ).where(warned.c.low_mail),
         )
     )
 
@@ -97,15 +101,36 @@ async def arm_thresholds(
     )
 
 
-def still_low() -> ColumnElement[bool]:
-    """Of a warning: it is still true, wanted, and no news of the team's having run out."""
+def still_due() -> ColumnElement[bool]:
+    """Of a warning: it is wanted, and no newer one, running out or refill has overtaken it.
+
+    Credits given back don't: they arm nothing, so nobody would hear of this threshold again. Nor
+    does an addition that left the team at or below it.
+    """
     account = select(CreditAccount.team_id).where(
         CreditAccount.team_id == CreditWarning.team_id,
         CreditAccount.enabled,
         CreditAccount.low_mail,
-        CreditAccount.balance.between(1, CreditWarning.threshold),
+        CreditAccount.balance > 0,
+    )
+    above = account.where(CreditAccount.balance > CreditWarning.threshold)
+    refilled = select(CreditEntry.id).where(
+        CreditEntry.team_id == CreditWarning.team_id,
+        CreditEntry.purchase_id.is_not(None),  # the index of a few, not of all entries
+        CreditEntry.kind == "PURCHASE",
+        CreditEntry.created_at > CreditWarning.created_at,
+        CreditEntry.balance_after > CreditWarning.threshold,
     )
     ran_out = select(CreditExhaustion.id).where(
         CreditExhaustion.team_id == CreditWarning.team_id, CreditExhaustion.closed_at.is_(None)
     )
-    return and_(account.exists(), ~ran_out.exists())
+    newer = aliased(CreditWarning)
+    warned_again = select(newer.id).where(
+        newer.team_id == CreditWarning.team_id, newer.id > CreditWarning.id
+    )
+    return and_(
+        account.exists(),
+        ~and_(above.exists(), refilled.exists()),
+        ~ran_out.exists(),
+        ~warned_again.exists(),
+    )

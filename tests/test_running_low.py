@@ -22,6 +22,7 @@ from models.notices import CreditMailMute, CreditNotice
 from models.users import User
 from services.access import Actor
 from services.credits import (
+    add_credits,
     remove_credit_purchase,
     set_low_credits_threshold,
     set_running_low_mail,
@@ -564,6 +565,94 @@ async def test_what_is_overtaken_while_it_is_queued_is_not_sent(
     async with database.sessions() as session:
         rows = await session.scalars(select(CreditNotice).where(CreditNotice.id.in_(queued)))
         assert [(row.state, row.attempts) for row in rows] == [("OBSOLETE", 0)] * 3
+
+
+async def _some_come_back(database: Database, settings: Settings, team: Team) -> None:
+    await give_back(database, team, 5)
+
+
+async def _too_few_are_added(database: Database, settings: Settings, team: Team) -> None:
+    """The team stays below its threshold, which is not armed."""
+    await add(database, settings, team, 2)
+    await give_back(database, team, 5)
+
+
+@pytest.mark.parametrize("change", [_some_come_back, _too_few_are_added])
+@pytest.mark.parametrize("when", ["before notices are made", "while they are queued"])
+async def test_credits_that_come_back_overtake_nothing(
+    database: Database,
+    settings: Settings,
+    team: Team,
+    change: Callable[[Database, Settings, Team], Awaitable[None]],
+    when: str,
+) -> None:
+    """They arm no threshold: nobody would hear of this one again."""
+    await set_threshold(database, settings, team, 10)
+    await spend(database, settings, team, 8, 5)
+    assert await warnings(database, settings) == [(7, 10)]
+    queued = await told(database, settings) if "queued" in when else []
+    await change(database, settings, team)
+    queued += await told(database, settings)
+    async with database.sessions.begin() as session:
+        claims = [await claim_notice(session, settings, notice_id) for notice_id in queued]
+    assert len(claims) == 3 and all(claims)
+
+
+async def test_an_addition_overtakes_what_it_had_to_wait_for(
+    database: Database, settings: Settings, team: Team
+) -> None:
+    """Whichever transaction began first, the one that had the account first was first."""
+    await spend(database, settings, team, 8, 8)
+    async with database.sessions.begin() as session:
+        await session.execute(text("select 1"))
+        await look(database, settings)
+        await add_credits(session, settings, team.superadmin, team_id=team.id, amount=20)
+    assert await told(database, settings) == []
+
+
+async def test_an_addition_overtakes_nothing_that_had_to_wait_for_it(
+    database: Database, settings: Settings, team: Team
+) -> None:
+    await spend(database, settings, team, 6)
+    async with database.sessions.begin() as session:
+        await session.execute(text("select 1"))
+        await add(database, settings, team, 5)
+        await spend(database, settings, team, 10, 4)  # 5 are left, of 25
+        await warn_team(session, settings, team.id)
+    await give_back(database, team, 10)
+    assert len(await told(database, settings)) == 3
+
+
+async def test_the_next_threshold_overtakes_the_one_before(
+    database: Database, settings: Settings, team: Team
+) -> None:
+    """Else a mail that had to wait would tell of more than the one that came before it."""
+    await spend(database, settings, team, 8, 8)
+    await look(database, settings)
+    waiting = await told(database, settings)
+    await spend(database, settings, team, 3)
+    assert await warnings(database, settings) == [(4, 4), (1, 1)]
+    newer = await told(database, settings)
+    async with database.sessions.begin() as session:
+        claims = [await claim_notice(session, settings, notice_id) for notice_id in waiting + newer]
+    assert [claim is not None for claim in claims] == [False] * 3 + [True] * 3
+
+
+async def test_of_two_that_nobody_was_told_of_the_newer_is_told(
+    database: Database, settings: Settings, team: Team
+) -> None:
+    other = await make_team(database, "Harbor Tenants Union")
+    await add(database, settings, other, 20)
+    await spend(database, settings, other, 8, 8)
+    await spend(database, settings, team, 8, 8)
+    await look(database, settings)
+    await spend(database, settings, team, 3)
+    await look(database, settings)
+    assert len(await told(database, settings)) == 6
+    async with database.sessions() as session:
+        rows = await session.scalars(select(CreditNotice.occasion_id))
+        newest = await session.scalars(select(CreditWarning.id).where(CreditWarning.threshold == 1))
+        assert Counter(rows)[newest.one()] == 3
 
 
 async def test_what_is_still_true_is_sent(
