@@ -22,6 +22,7 @@ from models.base import NOW, Base, created_at, identity
 class CreditAccount(Base):
     """A team's balance: what its ledger entries sum up to. No row: credits were never used.
 
+    `bought_since_empty`: what thresholds are shares of; running_low.py has what counts as empty.
     `low_credits`: warn at so many, too. `low_level`: how many of its thresholds the team has been
     warned of. `low_mail`: whether its owners want such mail.
     """

@@ -19,7 +19,7 @@ from models.organizations import Organization
 from services.access import Actor, Role, require_role, require_superadmin
 from services.bell import notify_teams
 from services.errors import InvalidInput, NotFound, PurchaseAlreadyRemoved
-from services.running_low import arm_thresholds
+from services.running_low import arm_thresholds, bought_until_now
 from services.settings import Settings
 from services.texts import checked_or_none, idempotency_key
 
@@ -66,12 +66,13 @@ async def add_credits(
         return await _purchase_of_key(session, key, team_id, amount)
     account = await _lock_account(session, team_id)
     had_run_out = account.balance <= 0
+    bought = bought_until_now(settings, account)
     account.purchased += amount
     await _enter(session, account, "PURCHASE", amount, purchase.id, actor)
     # Credits given back may be left of a team that had run out.
     if account.balance > 0 and await _close_exhaustion(session, team_id):
         had_run_out = True
-    account.bought_since_empty = amount + (0 if had_run_out else account.bought_since_empty)
+    account.bought_since_empty = amount + (0 if had_run_out else bought)
     await session.flush()
     await arm_thresholds(session, settings, team_id, anew=had_run_out)
     await notify_teams(session, team_id)

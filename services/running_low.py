@@ -3,6 +3,10 @@
 How many of its thresholds a team has been warned of is kept in its account. Sending never looks at
 any of this: the worker asks each second. Only adding credits arms thresholds again, so that
 credits given back for failed texts bring no second mail.
+
+Thresholds are shares of what was bought since the team was last empty. A team that is refilled in
+time never is: what it bought would grow until its shares were more than the team ever holds, and
+nobody be warned again. So an addition at the lowest share, too, starts anew, with what is left.
 """
 
 from collections.abc import Sequence
@@ -20,10 +24,17 @@ MOST_TEAMS = 100
 
 
 def _thresholds(settings: Settings) -> list[ColumnElement[int]]:
-    """In credits: shares of what was bought since the team was last empty, and its own number."""
+    """In credits: shares of what was bought, and the team's own number."""
     bought = CreditAccount.bought_since_empty
     shares = [bought * percentage // 100 for percentage in settings.low_percentages]
     return [*shares, func.coalesce(CreditAccount.low_credits, 0)]
+
+
+def bought_until_now(settings: Settings, account: CreditAccount) -> int:
+    """What an addition to the account is added to, if the team had not run out."""
+    lowest = min(filter(None, settings.low_percentages), default=0)
+    is_at_lowest = account.balance * 100 <= account.bought_since_empty * lowest
+    return account.balance if is_at_lowest else account.bought_since_empty
 
 
 def _level(settings: Settings) -> ColumnElement[int]:

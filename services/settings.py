@@ -128,7 +128,7 @@ class Settings(BaseSettings):
         "20,5",
         pattern=r"^[0-9]{1,2}(,[0-9]{1,2}){0,4}$",
         description="A team is running low when so many percent are left of what was bought since "
-        "it was last empty: one to five whole numbers, 0 for none.",
+        "it was last empty, or at the lowest of them: one to five whole numbers, 0 for none.",
     )
     mms_credits: int = Field(
         3, ge=1, le=1000, description="What a text with media costs, whatever its length."

@@ -139,6 +139,13 @@ async def give_back(database: Database, team: Team, credits: int) -> None:
         )
 
 
+async def come_down(database: Database, team: Team, remaining: int) -> None:
+    async with database.sessions.begin() as session:
+        await session.execute(
+            update(CreditAccount).where(CreditAccount.team_id == team.id).values(balance=remaining)
+        )
+
+
 def subjects(twin: SendGridTwin) -> Counter[tuple[str, str]]:
     """How often each address got which subject."""
     return Counter((to, mail.body["subject"]) for mail in twin.received for to in mail.to)
@@ -253,23 +260,56 @@ async def test_credits_given_back_arm_nothing(
 async def test_adding_arms_what_the_team_is_above_again(
     database: Database, settings: Settings, team: Team
 ) -> None:
-    await spend(database, settings, team, 10, 9)
-    assert await warnings(database, settings) == [(1, 1)]
-    await add(database, settings, team, 3)  # of 23, 4 and 1 are thresholds; 4 are left
-    assert await warnings(database, settings) == [(1, 1)]
+    await set_threshold(database, settings, team, 10)
+    await spend(database, settings, team, 8, 9)
+    assert await warnings(database, settings) == [(3, 4)]
+    await add(database, settings, team, 5)  # of 25, 5 and 1, and its own 10; 8 are left
+    assert await warnings(database, settings) == [(3, 4)]
     await spend(database, settings, team, 3)
-    assert await warnings(database, settings) == [(1, 1), (1, 1)]
-    await add(database, settings, team, 77)  # of 100, 20 and 5; 78 are left
-    await spend(database, settings, team, 10, 10, 10, 10, 10, 8)
-    assert await warnings(database, settings) == [(1, 1), (1, 1), (20, 20)]
+    assert await warnings(database, settings) == [(3, 4), (5, 5)]
+    await add(database, settings, team, 75)  # of 100, 20 and 5, and 10; 80 are left
+    await spend(database, settings, team, 10, 10, 10, 10, 10, 10)
+    assert await warnings(database, settings) == [(3, 4), (5, 5), (20, 20)]
 
 
 async def test_a_crossing_just_before_an_addition_is_not_lost(
     database: Database, settings: Settings, team: Team
 ) -> None:
-    await spend(database, settings, team, 10, 9)
+    await spend(database, settings, team, 10, 7)
     await add(database, settings, team, 1)
-    assert await warnings(database, settings) == [(2, 4)]
+    assert await warnings(database, settings) == [(4, 4)]
+
+
+@pytest.mark.parametrize("left", [40, 50, 51, 100, 190])
+async def test_a_team_that_is_refilled_in_time_is_warned_each_time(
+    database: Database, settings: Settings, left: int
+) -> None:
+    """However often: what it bought since it was empty would grow for ever."""
+    team = await make_team(database)
+    await add(database, settings, team, 1000)
+    found = 0
+    for _ in range(60):
+        for remaining in (200, 50):
+            await come_down(database, team, max(remaining, left))
+            await look(database, settings)
+        await come_down(database, team, left)
+        before, found = found, len(await warnings(database, settings))
+        assert found > before
+        assert left > 50 or found == before + 2
+        await add(database, settings, team, 1000)
+
+
+async def test_at_the_lowest_percentage_it_counts_anew(
+    database: Database, settings: Settings, team: Team
+) -> None:
+    """From what the team has then: what it had left, and what was added."""
+    await spend(database, settings, team, 10, 9)
+    assert await warnings(database, settings) == [(1, 1)]
+    await add(database, settings, team, 19)  # 4 and 1 are thresholds again, of 39 it would be 7
+    await spend(database, settings, team, 10, 5)
+    assert await warnings(database, settings) == [(1, 1)]
+    await spend(database, settings, team, 1)
+    assert await warnings(database, settings) == [(1, 1), (4, 4)]
 
 
 async def test_what_was_bought_counts_anew_once_the_team_was_empty(
