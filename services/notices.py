@@ -2,7 +2,8 @@
 
 It goes QUEUED -> SENDING -> SENT, FAILED or UNKNOWN. Only what was certainly not sent is QUEUED
 again: an UNKNOWN mail may have arrived, and nobody gets the same mail twice. What was overtaken by
-events before it left is OBSOLETE. DELIVERED, BOUNCED and DROPPED is what SendGrid reports later.
+events before it left, or was for somebody whom it no longer concerns, is OBSOLETE. DELIVERED,
+BOUNCED and DROPPED is what SendGrid reports later.
 """
 
 from collections.abc import Sequence

@@ -23,6 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute
 
 from models.credits import CreditExhaustion, CreditSwitch, CreditWarning
 from models.notices import CreditNotice
@@ -34,13 +35,20 @@ from services.settings import Settings
 
 MOST_OCCASIONS = 100
 """Made notices of at once; more wait for the next look."""
-MANAGERS = (Role.ADMIN, Role.OWNER)
 
 
 class Occasion(StrEnum):
     EXHAUSTED = "EXHAUSTED"
     RUNNING_LOW = "RUNNING_LOW"
     SET_UP = "SET_UP"
+
+
+_ROLES = {
+    Occasion.EXHAUSTED: (Role.ADMIN, Role.OWNER),
+    Occasion.RUNNING_LOW: (Role.ADMIN, Role.OWNER),
+    Occasion.SET_UP: (),
+}
+"""Who in the team is told, besides superadmins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +85,9 @@ async def make_notices(session: AsyncSession, settings: Settings) -> list[int]:
     if not exhaustions and not warnings and not switches:
         return []
     made = [
-        *await _add(session, _people(Occasion.EXHAUSTED, CreditExhaustion, exhaustions, MANAGERS)),
+        *await _add(session, _people(Occasion.EXHAUSTED, CreditExhaustion, exhaustions)),
         *await _add(session, _people_to_warn(warnings)),
-        *await _add(session, _people(Occasion.SET_UP, CreditSwitch, switches, roles=())),
+        *await _add(session, _people(Occasion.SET_UP, CreditSwitch, switches)),
         *await _add(session, _support(switches, settings.support_email)),
     ]
     await _mark_told(session, CreditExhaustion, exhaustions)
@@ -101,28 +109,32 @@ async def _untold(
     return ids.all()
 
 
-def _people(
-    occasion: Occasion, model: Model, ids: Sequence[int], roles: Sequence[Role]
+def _people(occasion: Occasion, model: Model, ids: Sequence[int]) -> Select[Any]:
+    columns = (literal(occasion), model.id, model.team_id, User.id, func.lower(User.email))
+    return _with_people(select(*columns).where(model.id.in_(ids)), occasion, model.team_id)
+
+
+def _with_people(
+    query: Select[Any], occasion: Occasion, team_id: InstrumentedAttribute[int]
 ) -> Select[Any]:
-    """Superadmins, and who has one of `roles` in the team; nobody suspended, here or there."""
+    """Joined with superadmins, and who has such a role in the team; nobody suspended, here or
+    there."""
     return (
-        select(literal(occasion), model.id, model.team_id, User.id, func.lower(User.email))
-        .join(User, ~User.is_suspended)
+        query.join(User, ~User.is_suspended)
         .outerjoin(
             Membership,
-            and_(Membership.user_id == User.id, Membership.organization_id == model.team_id),
+            and_(Membership.user_id == User.id, Membership.organization_id == team_id),
         )
         .where(
-            model.id.in_(ids),
             Membership.role.is_distinct_from(Role.SUSPENDED),
-            or_(User.is_superadmin.is_(True), Membership.role.in_(roles)),
+            or_(User.is_superadmin.is_(True), Membership.role.in_(_ROLES[occasion])),
         )
     )
 
 
 def _people_to_warn(ids: Sequence[int]) -> Select[Any]:
     unwanted = is_muted(CreditWarning.team_id, func.lower(User.email))
-    people = _people(Occasion.RUNNING_LOW, CreditWarning, ids, MANAGERS)
+    people = _people(Occasion.RUNNING_LOW, CreditWarning, ids)
     return people.where(still_due(), ~unwanted)
 
 
@@ -152,14 +164,28 @@ async def _mark_told(session: AsyncSession, model: Model, ids: Sequence[int]) ->
 
 
 async def is_obsolete(session: AsyncSession, notice: CreditNotice) -> bool:
-    """A running low that is over, or that this address doesn't want to hear of any more."""
-    if notice.occasion != Occasion.RUNNING_LOW:
-        return False
+    """Something has overtaken it, or this person isn't to be told of such any more."""
+    occasion = Occasion(notice.occasion)
+    if notice.user_id is not None and not await _is_to_be_told(session, notice, occasion):
+        return True
+    return occasion is Occasion.RUNNING_LOW and not await _is_due(session, notice)
+
+
+async def _is_to_be_told(session: AsyncSession, notice: CreditNotice, occasion: Occasion) -> bool:
+    """As when the notice was made: its mail may have waited for hours."""
+    person = select(CreditNotice.user_id).where(
+        CreditNotice.id == notice.id, CreditNotice.user_id == User.id
+    )
+    found = await session.scalar(_with_people(person, occasion, CreditNotice.team_id))
+    return found is not None
+
+
+async def _is_due(session: AsyncSession, notice: CreditNotice) -> bool:
     unwanted = is_muted(notice.team_id, notice.address)
     warning = select(CreditWarning.id).where(
         CreditWarning.id == notice.occasion_id, still_due(), ~unwanted
     )
-    return await session.scalar(warning) is None
+    return await session.scalar(warning) is not None
 
 
 async def event_of(

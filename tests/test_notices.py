@@ -18,7 +18,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from sqlalchemy import func, text, update
+from sqlalchemy import Update, func, text, update
 from sqlalchemy.engine import make_url
 from structlog.testing import capture_logs
 
@@ -142,6 +142,67 @@ async def test_suspended_people_get_no_mail(
         session.add(CreditExhaustion(team_id=team.id, reason="EXHAUSTED", remaining=0))
         await session.flush()
         assert await make_notices(session, settings) == []
+
+
+SUSPENDED = {
+    "everywhere": update(User).values(is_suspended=True),
+    "in the team": update(Membership).values(role="SUSPENDED"),
+}
+
+
+@pytest.mark.parametrize("suspend", SUSPENDED.values(), ids=SUSPENDED)
+async def test_who_is_suspended_while_the_mail_waits_gets_none(
+    database: Database, settings: Settings, team: Team, suspend: Update
+) -> None:
+    """Not even a superadmin, whose mail has figures."""
+    async with database.sessions.begin() as session:
+        session.add(
+            Membership(user_id=team.superadmin.user_id, organization_id=team.id, role="OWNER")
+        )
+    await exhaust(database, settings, team)
+    async with database.sessions.begin() as session:
+        waiting = await make_notices(session, settings)
+        await session.execute(suspend)
+    async with database.sessions.begin() as session:
+        claims = [await claim_notice(session, settings, notice_id) for notice_id in waiting]
+    assert claims == [None, None, None]
+    rows = await notices(database)
+    assert {(row.state, row.attempts) for row in rows.values()} == {("OBSOLETE", 0)}
+
+
+async def test_who_has_no_such_role_any_more_when_the_mail_would_leave_gets_none(
+    database: Database, settings: Settings, team: Team
+) -> None:
+    """An owner has become a texter, a superadmin nobody in particular; an admin stays one."""
+    await exhaust(database, settings, team)
+    async with database.sessions.begin() as session:
+        waiting = await make_notices(session, settings)
+        await session.execute(update(User).values(is_superadmin=False))
+        owner = update(Membership).where(Membership.role == "OWNER")
+        await session.execute(owner.values(role="TEXTER"))
+    async with database.sessions.begin() as session:
+        claims = [await claim_notice(session, settings, notice_id) for notice_id in waiting]
+    assert [claim.address for claim in claims if claim] == [ADMIN]
+    expected = {SUPERADMIN: "OBSOLETE", OWNER: "OBSOLETE", ADMIN: "SENDING"}
+    assert await states(database) == expected
+
+
+async def test_set_up_mail_is_for_superadmins_and_support_when_it_leaves_too(
+    database: Database, settings: Settings, team: Team
+) -> None:
+    settings = settings.model_copy(update={"support_email": "help@example.org"})
+    await switch(database, team, enabled=False)
+    await switch(database, team, enabled=True)
+    async with database.sessions.begin() as session:
+        waiting = await make_notices(session, settings)
+        await session.execute(update(User).values(is_superadmin=False))
+        session.add(
+            Membership(user_id=team.superadmin.user_id, organization_id=team.id, role="OWNER")
+        )
+    async with database.sessions.begin() as session:
+        claims = [await claim_notice(session, settings, notice_id) for notice_id in waiting]
+    assert [claim.address for claim in claims if claim] == ["help@example.org"]
+    assert (await states(database))[SUPERADMIN] == "OBSOLETE"
 
 
 async def test_who_joins_later_is_not_told_of_what_was_before(
