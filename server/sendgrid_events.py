@@ -13,7 +13,7 @@ from starlette.responses import PlainTextResponse, Response
 from server.bodies import BadRequest, read_body
 from server.resources import resources_of
 from services import clock
-from services.notice_events import STATES, NoticeEvent, record_events
+from services.notice_events import STATES, NoticeEvent, record_events, verified_notice_id
 from services.notices import LONGEST_ERROR
 from services.sendgrid_signature import is_genuine
 
@@ -38,7 +38,7 @@ async def sendgrid_events(request: Request) -> Response:
         raise HTTPException(HTTPStatus.NOT_FOUND)
     body = await read_body(request, most=MOST_BYTES)
     _require_signature(request, key, body)
-    if events := _events(body):
+    if events := _events(body, resources.secret):
         async with resources.database.sessions.begin() as session:
             await record_events(session, events)
     return PlainTextResponse("ok")
@@ -56,7 +56,7 @@ def _require_signature(request: Request, key: str, body: bytes) -> None:
         raise BadRequest(403, "OLD_SIGNATURE", "This was signed too long ago, or not yet.")
 
 
-def _events(body: bytes) -> list[NoticeEvent]:
+def _events(body: bytes, secret: str) -> list[NoticeEvent]:
     """Raises BadRequest (400)."""
     try:
         items = orjson.loads(body)
@@ -64,10 +64,10 @@ def _events(body: bytes) -> list[NoticeEvent]:
         raise BadRequest(400, "BAD_REQUEST", "The body is not JSON.") from None
     if not isinstance(items, list):
         raise BadRequest(400, "BAD_REQUEST", "The body is not a list.")
-    return [event for item in items if (event := _event(item))]
+    return [event for item in items if (event := _event(item, secret))]
 
 
-def _event(item: Any) -> NoticeEvent | None:
+def _event(item: Any, secret: str) -> NoticeEvent | None:
     """None for events of other mail, and of no importance. custom_args are among the fields."""
     if not isinstance(item, dict):
         return None
@@ -76,16 +76,17 @@ def _event(item: Any) -> NoticeEvent | None:
         name: value.replace("\0", "") for name, value in item.items() if isinstance(value, str)
     }
     event_id, kind = texts.get("sg_event_id", ""), texts.get("event", "")
-    notice_id, address = texts.get("credit_notice_id", ""), texts.get("email", "")
+    notice_id = verified_notice_id(texts.get("credit_notice", ""), secret)
     happened_at = _moment(str(item.get("timestamp")))
-    is_ours = re.fullmatch(r"[0-9]{1,18}", notice_id) and kind in STATES
-    if not is_ours or not 1 <= len(event_id) <= LONGEST_ID or happened_at is None:
+    if notice_id is None or happened_at is None or kind not in STATES:
+        return None
+    if not 1 <= len(event_id) <= LONGEST_ID:
         return None
     reason = texts.get("reason") or texts.get("response")
     return NoticeEvent(
         id=event_id,
-        notice_id=int(notice_id),
-        address=address,
+        notice_id=notice_id,
+        address=texts.get("email", ""),
         kind=kind,
         happened_at=happened_at,
         provider_message_id=texts.get("sg_message_id", "").partition(".")[0] or None,

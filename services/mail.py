@@ -21,6 +21,7 @@ from sendgrid import SendGridAPIClient  # type: ignore[import-untyped]
 
 from services import clock
 from services.mutes import Reader, mute_link
+from services.notice_events import signed_notice_id
 from services.notices import LONGEST_ERROR, Delivery, Notice, NoticeState
 from services.occasions import Occasion
 from services.settings import Settings
@@ -38,7 +39,10 @@ LONGEST_WAIT = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class Mail:
+    """`reference`: by which we know the notice in what SendGrid reports."""
+
     notice_id: int
+    reference: str
     occasion: Occasion
     to: str
     subject: str
@@ -48,7 +52,7 @@ class Mail:
 
 
 def compose(settings: Settings, secret: str, notice: Notice) -> Mail:
-    """`secret`: signs the link that mutes."""
+    """`secret`: signs the reference, and the link that mutes."""
     is_optional = notice.occasion is Occasion.RUNNING_LOW
     reader = Reader(notice.team_id, notice.address)
     link = mute_link(settings, secret, reader) if is_optional else None
@@ -67,6 +71,7 @@ def compose(settings: Settings, secret: str, notice: Notice) -> Mail:
     name = notice.occasion.lower()
     return Mail(
         notice_id=notice.id,
+        reference=signed_notice_id(notice.id, secret),
         occasion=notice.occasion,
         to=notice.address,
         subject=subject,
@@ -136,7 +141,7 @@ def _request(settings: Settings, mail: Mail) -> dict[str, Any]:
     SendGrid adds no way out of its own: that would be one out of all our mail, forever."""
     return {
         "personalizations": [
-            {"to": [{"email": mail.to}], "custom_args": {"credit_notice_id": str(mail.notice_id)}}
+            {"to": [{"email": mail.to}], "custom_args": {"credit_notice": mail.reference}}
         ],
         "from": {"email": settings.mail_from, "name": SENDER_NAME},
         "subject": mail.subject,

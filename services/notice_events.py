@@ -4,10 +4,12 @@ Reports come late, twice and in any order. Each is kept once, and a notice only 
 the order makes no difference. A mail may be delivered and come back hours later: BOUNCED is last.
 """
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from itsdangerous import BadSignature, Signer
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -40,8 +42,26 @@ class NoticeEvent:
     reason: str | None
 
 
+def signed_notice_id(notice_id: int, secret: str) -> str:
+    """What a mail takes along, and its reports bring back."""
+    return _signer(secret).sign(str(notice_id)).decode()
+
+
+def verified_notice_id(signed: str, secret: str) -> int | None:
+    """None where the signature is not ours: another installation, such as one for staging, may use
+    the same account, and count its notices as we do."""
+    try:
+        return int(_signer(secret).unsign(signed.encode()))
+    except BadSignature:
+        return None
+
+
+def _signer(secret: str) -> Signer:
+    return Signer(secret, salt="credit-notice", key_derivation="hmac", digest_method=hashlib.sha256)
+
+
 async def record_events(session: AsyncSession, events: Sequence[NoticeEvent]) -> None:
-    """Those of notices that are not ours are passed over: others may use the same account."""
+    """Those of notices that are not there, or were never attempted, are passed over."""
     # In an order that all share, so that two reports of the same mails can't deadlock.
     for event in sorted(events, key=lambda event: (event.notice_id, event.id)):
         notice = await _locked_notice(session, event)
@@ -52,7 +72,11 @@ async def record_events(session: AsyncSession, events: Sequence[NoticeEvent]) ->
 async def _locked_notice(session: AsyncSession, event: NoticeEvent) -> CreditNotice | None:
     notice: CreditNotice | None = await session.scalar(
         select(CreditNotice)
-        .where(CreditNotice.id == event.notice_id, CreditNotice.address == event.address.lower())
+        .where(
+            CreditNotice.id == event.notice_id,
+            CreditNotice.address == event.address.lower(),
+            CreditNotice.attempts > 0,
+        )
         .with_for_update()
         .execution_options(populate_existing=True)
     )

@@ -28,6 +28,7 @@ from models.notices import CreditNotice
 from models.users import Membership, User
 from server.worker import MOST_ATTEMPTS
 from services.mail import Mail, compose, deliver
+from services.notice_events import signed_notice_id
 from services.notices import Delivery, Notice, NoticeState, claim_notice, record_delivery
 from services.occasions import Event, Occasion, make_notices
 from services.settings import CreditsVisibleTo, Settings
@@ -226,7 +227,8 @@ async def test_mail_of_one_person_is_unseen_by_the_others(
     for mail in twin.received:
         [address] = mail.to
         [personalization] = mail.body["personalizations"]
-        assert personalization["custom_args"] == {"credit_notice_id": str(rows[address].id)}
+        signed = signed_notice_id(rows[address].id, SECRET)
+        assert personalization["custom_args"] == {"credit_notice": signed}
         assert all(other not in str(mail.body) for other in TOLD - {address})
         assert mail.path == "/v3/mail/send"
         assert mail.headers["Authorization"] == f"Bearer {KEY}"
@@ -429,7 +431,7 @@ def full_address() -> Iterator[str]:
             caller.close()
 
 
-A_MAIL = Mail(1, Occasion.EXHAUSTED, OWNER, "Subject", "Text", "<p>Text</p>")
+A_MAIL = Mail(1, "1.signed", Occasion.EXHAUSTED, OWNER, "Subject", "Text", "<p>Text</p>")
 
 
 async def test_a_host_that_cannot_be_reached_is_tried_again(

@@ -19,6 +19,7 @@ from psycopg.rows import namedtuple_row
 
 from models.database import Database, open_database
 from server.sendgrid_events import FASTEST_CLOCK, MOST_BYTES, OLDEST
+from services.notice_events import signed_notice_id
 from services.notices import Delivery, NoticeState, claim_notice, record_delivery
 from services.settings import Settings, SettingsError, load_settings
 from tests.api import Api
@@ -72,7 +73,7 @@ def event(kind: str, notice_id: int, **changes: Any) -> dict[str, Any]:
         "category": ["credits"],
         "sg_event_id": f"event-{number}",
         "sg_message_id": "14c5d75ce93.dfd.64b469.filter0001.16648.5515E0B88.0",
-        "credit_notice_id": str(notice_id),
+        "credit_notice": signed_notice_id(notice_id, SECRET),
         **changes,
     }
 
@@ -103,15 +104,16 @@ async def connection(demo_url: str) -> AsyncIterator[Connection]:
         yield connection
 
 
-async def make_notice(connection: Connection, state: str = "SENT") -> int:
+async def make_notice(connection: Connection, state: str = "SENT", *, attempts: int = 1) -> int:
     """About an exhaustion that is over."""
     cursor = await connection.execute(
         "with ran_out as ("
         "  insert into credit_exhaustion (team_id, reason, remaining, closed_at, notices_made_at)"
         "  values (1, 'EXHAUSTED', 0, now(), now()) returning id, team_id)"
-        " insert into credit_notice (occasion, occasion_id, team_id, address, state, error)"
-        " select 'EXHAUSTED', id, team_id, %s, %s, %s from ran_out returning id",
-        [ADDRESS, state, "no answer" if state == "UNKNOWN" else None],
+        " insert into credit_notice"
+        "  (occasion, occasion_id, team_id, address, state, error, attempts)"
+        " select 'EXHAUSTED', id, team_id, %s, %s, %s, %s from ran_out returning id",
+        [ADDRESS, state, "no answer" if state == "UNKNOWN" else None, attempts],
     )
     [row] = await cursor.fetchall()
     return int(row.id)
@@ -241,7 +243,7 @@ async def test_reports_of_other_mail_are_passed_over(
     """Others may use the same account: SendGrid must not repeat what is not for us."""
     notice_id = await make_notice(connection)
     right = event("bounce", notice_id)
-    ids_of_none = ("", "x", "-1", "1.5", 7, None, "9" * 30)
+    ids_of_none = ("", "x", "é", f"{notice_id}", f"{notice_id}.x", notice_id, None)
     others: list[Any] = [
         event("bounce", 987_654_321),
         event("bounce", 10**17),
@@ -254,8 +256,8 @@ async def test_reports_of_other_mail_are_passed_over(
         event("bounce", notice_id, sg_event_id=""),
         event("bounce", notice_id, sg_event_id="x" * 500),
         event("bounce", notice_id, sg_event_id=5),
-        *({**right, "credit_notice_id": none} for none in ids_of_none),
-        {name: value for name, value in right.items() if name != "credit_notice_id"},
+        *({**right, "credit_notice": none} for none in ids_of_none),
+        {name: value for name, value in right.items() if name != "credit_notice"},
         {},
         [],
         None,
@@ -269,6 +271,30 @@ async def test_reports_of_other_mail_are_passed_over(
     assert await kept(connection) == []
     await report(client, *others, right)
     assert (await notice(connection, notice_id)).state == "BOUNCED"
+
+
+async def test_reports_of_another_installations_mail_are_passed_over(
+    client: httpx2.AsyncClient, connection: Connection
+) -> None:
+    """A staging system with the same account: its notices have the same ids, and its people the
+    same addresses."""
+    notice_id = await make_notice(connection)
+    foreign = signed_notice_id(notice_id, "another-secret")
+    await report(client, event("bounce", notice_id, credit_notice=foreign))
+    assert (await notice(connection, notice_id)).state == "SENT"
+    assert await kept(connection) == []
+
+
+@pytest.mark.parametrize("state", ["QUEUED", "OBSOLETE"])
+async def test_a_report_of_mail_that_never_left_is_passed_over(
+    client: httpx2.AsyncClient, connection: Connection, state: str
+) -> None:
+    """Else its job would find nothing to do, and nobody be told."""
+    notice_id = await make_notice(connection, state, attempts=0)
+    await report(client, event("delivered", notice_id))
+    found = await notice(connection, notice_id)
+    assert (found.state, found.sent_at) == (state, None)
+    assert await kept(connection) == []
 
 
 async def test_addresses_are_the_same_in_any_case(
