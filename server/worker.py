@@ -38,7 +38,7 @@ from server.ledger_worker import check_ledger
 from server.metrics import metrics_served
 from server.text_worker import TextPace, text_worker
 from services import clock
-from services.mail import SECONDS_TO_ANSWER, compose, deliver
+from services.mail import SECONDS_TO_ANSWER, compose, deliver, not_composed
 from services.notices import (
     Delivery,
     Notice,
@@ -271,9 +271,15 @@ class _Worker:
             notice = await claim_notice(session, self._settings, notice_id)
         if notice is None:
             return
-        mail = compose(self._settings, self._secret, notice)
-        delivery = await deliver(self._settings, mail, timeout_seconds=self._pace.answer)
+        delivery = await self._attempt(notice)
         await self._record(notice, _given_up_in_time(notice, delivery))
+
+    async def _attempt(self, notice: Notice) -> Delivery:
+        try:
+            mail = compose(self._settings, self._secret, notice)
+        except Exception as error:
+            return not_composed(notice.id, error)
+        return await deliver(self._settings, mail, timeout_seconds=self._pace.answer)
 
     async def _record(self, notice: Notice, delivery: Delivery) -> None:
         """However long the database takes: it is the only one who doesn't know yet."""

@@ -81,6 +81,13 @@ def compose(settings: Settings, secret: str, notice: Notice) -> Mail:
     )
 
 
+def not_composed(notice_id: int, error: Exception) -> Delivery:
+    """What becomes of a mail that we can't write: it certainly wasn't sent, and never will be."""
+    log.error("mail_not_composed", notice_id=notice_id, exc_info=error)
+    reason = " ".join(f"{type(error).__name__}: {error}".split())
+    return Delivery(NoticeState.FAILED, error=reason[:LONGEST_ERROR])
+
+
 def _subject(notice: Notice, team: str) -> str:
     if notice.occasion is Occasion.SET_UP:
         return f"{team} turned on credits: add credits to complete the set-up"
@@ -207,6 +214,8 @@ def _write(settings: Settings, mail: Mail) -> Delivery:
         unfinished.replace(path)
     except OSError as error:
         return Delivery(NoticeState.QUEUED, error=f"{path}: {error.strerror}")
+    except Exception as error:
+        return not_composed(mail.notice_id, error)
     log.info(
         "mail_written",
         notice_id=mail.notice_id,

@@ -29,7 +29,13 @@ from models.users import Membership, User
 from server.worker import MOST_ATTEMPTS
 from services.mail import Mail, compose, deliver
 from services.notice_events import signed_notice_id
-from services.notices import Delivery, Notice, NoticeState, claim_notice, record_delivery
+from services.notices import (
+    Delivery,
+    Notice,
+    NoticeState,
+    claim_notice,
+    record_delivery,
+)
 from services.occasions import Event, Occasion, make_notices
 from services.settings import CreditsVisibleTo, Settings
 from tests.conftest import SECRET
@@ -398,6 +404,25 @@ async def test_a_mail_that_is_refused_fails_at_once_and_says_why(
     assert (row.attempts, row.sent_at) == (1, None)
 
 
+async def test_a_mail_that_cannot_be_composed_fails_and_says_why(
+    database: Database, database_url: str, settings: Settings, team: Team, twin: SendGridTwin
+) -> None:
+    """It certainly was not sent."""
+    await exhaust(database, settings, team)
+    async with database.sessions.begin() as session:
+        await make_notices(session, settings)
+    broken = settings.model_copy(update={"support_email": 5})
+    with capture_logs() as logged:
+        async with workers(broken, database_url):
+            await until_settled(database, dict.fromkeys(TOLD, "FAILED"))
+    assert {row.attempts for row in (await notices(database)).values()} == {1}
+    errors = {row.error for row in (await notices(database)).values()}
+    assert errors == {"AttributeError: 'int' object has no attribute 'lower'"}
+    traces = [entry for entry in logged if entry["event"] == "mail_not_composed"]
+    assert len(traces) == 3 and all(entry["exc_info"] for entry in traces)
+    assert not twin.received
+
+
 @pytest.mark.parametrize("answer", [HANGS, BREAKS], ids=["no answer", "broken connection"])
 async def test_a_mail_that_may_have_gone_out_is_unknown_and_not_sent_again(
     database: Database,
@@ -658,6 +683,16 @@ async def test_odd_addresses_stay_in_the_outbox(settings: Settings, address: str
     assert (await deliver(settings, replace(A_MAIL, to=address))).state is NoticeState.SENT
     [file] = (settings.spoke_data_dir / "outbox").iterdir()
     assert file.suffix == ".eml"
+
+
+async def test_a_mail_that_cannot_be_put_into_a_file_fails(settings: Settings) -> None:
+    settings = settings.model_copy(update={"sendgrid_api_key": None})
+    with capture_logs() as logged:
+        delivery = await deliver(settings, replace(A_MAIL, to="olivia@example.org\nBcc: y@z"))
+    assert delivery.state is NoticeState.FAILED
+    assert delivery.error and "linefeed" in delivery.error
+    assert [entry["event"] for entry in logged] == ["mail_not_composed"]
+    assert list((settings.spoke_data_dir / "outbox").iterdir()) == []
 
 
 async def test_a_full_or_missing_disk_is_tried_again(settings: Settings) -> None:
