@@ -155,19 +155,28 @@ _has_job = (
 
 async def find_stranded(session: AsyncSession) -> Stranded:
     """Notices that no job will see to: jobs of dead workers must be gone. In hand, they become
-    UNKNOWN; still QUEUED, they stay locked until the caller commits."""
-    unknown = await session.scalars(
+    UNKNOWN; still QUEUED, they stay locked until the caller commits.
+
+    What somebody else has locked is left for the next look: waiting for one notice while it has
+    others locked, this would deadlock with reports of the same.
+    """
+    queued = await _lock_jobless(session, NoticeState.QUEUED)
+    unknown = await _lock_jobless(session, NoticeState.SENDING)
+    await session.execute(
         update(CreditNotice)
-        .where(CreditNotice.state == NoticeState.SENDING, ~_has_job)
+        .where(CreditNotice.id.in_(unknown))
         .values(state=NoticeState.UNKNOWN, error="The worker stopped before it had the answer.")
-        .returning(CreditNotice.id)
     )
-    queued = await session.scalars(
+    return Stranded(queued=queued, unknown=unknown)
+
+
+async def _lock_jobless(session: AsyncSession, state: NoticeState) -> Sequence[int]:
+    ids = await session.scalars(
         select(CreditNotice.id)
-        .where(CreditNotice.state == NoticeState.QUEUED, ~_has_job)
+        .where(CreditNotice.state == state, ~_has_job)
         .with_for_update(skip_locked=True)
     )
-    return Stranded(queued=queued.all(), unknown=unknown.all())
+    return ids.all()
 
 
 async def list_notices(

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from sqlalchemy import Update, func, text, update
+from sqlalchemy import Update, func, select, text, update
 from sqlalchemy.engine import make_url
 from structlog.testing import capture_logs
 
@@ -34,6 +34,7 @@ from services.notices import (
     Notice,
     NoticeState,
     claim_notice,
+    find_stranded,
     record_delivery,
 )
 from services.occasions import Event, Occasion, make_notices
@@ -604,6 +605,23 @@ async def test_a_queued_notice_whose_job_was_lost_gets_another(
         await until_settled(database)
         await no_more_mail(twin)
     assert len(twin.received) == 3
+
+
+async def test_what_somebody_else_has_locked_is_left_for_the_next_look(
+    database: Database, settings: Settings, team: Team
+) -> None:
+    """Such as reports of several mails: each would wait for what the other has."""
+    await exhaust(database, settings, team)
+    async with database.sessions.begin() as session:
+        [locked, *others] = await make_notices(session, settings)
+        for notice_id in (locked, *others):
+            await claim_notice(session, settings, notice_id)
+    async with database.sessions.begin() as session, database.sessions.begin() as another:
+        await another.execute(select(CreditNotice).filter_by(id=locked).with_for_update())
+        await session.execute(text("set local lock_timeout = '10ms'"))
+        assert sorted((await find_stranded(session)).unknown) == others
+    async with database.sessions.begin() as session:
+        assert (await find_stranded(session)).unknown == [locked]
 
 
 @asynccontextmanager
