@@ -392,6 +392,22 @@ async def test_the_percentages_are_a_setting(
     assert found == [(threshold, threshold) for threshold in expected]
 
 
+async def test_another_list_of_percentages_counts_from_how_many_were_told(
+    database: Database, settings: Settings, team: Team
+) -> None:
+    """As docs/operations.md says: more of them are told at once, of fewer one is not told."""
+    more = settings.model_copy(update={"low_credits_percentages": "50,20,5"})
+    fewer = settings.model_copy(update={"low_credits_percentages": "20"})
+    await spend(database, settings, team, 10)
+    assert await warnings(database, settings) == []
+    assert await warnings(database, more) == [(10, 10)]
+    await spend(database, settings, team, 6)
+    assert await warnings(database, fewer) == [(10, 10)]
+    await add(database, fewer, team, 6)  # 2 is the threshold: 20 % are the lowest now
+    await spend(database, settings, team, 8)
+    assert await warnings(database, fewer) == [(10, 10), (2, 2)]
+
+
 @pytest.mark.parametrize("percentages", ["20;5", "100", "20,", "-5", "5.5", "1,2,3,4,5,6"])
 def test_percentages_that_are_none_are_refused(percentages: str) -> None:
     with pytest.raises(SettingsError, match="LOW_CREDITS_PERCENTAGES"):
