@@ -46,11 +46,11 @@ async def update_question_responses(
             session,
             info.context.actor,
             contact_id=spoke_id(campaign_contact_id, "campaignContactId"),
-            answers=[_answer(given) for given in question_responses or () if given],
+            answers=[answer_of(given) for given in question_responses or () if given],
         )
 
 
-def _answer(given: QuestionResponseInput) -> Answer:
+def answer_of(given: QuestionResponseInput) -> Answer:
     return Answer(
         contact_id=spoke_id(given.campaign_contact_id, "campaignContactId"),
         step_id=spoke_id(given.interaction_step_id, "interactionStepId"),

@@ -4,38 +4,106 @@ from typing import Annotated, Any
 
 from strawberry import argument
 
+from resolvers.contacts import answer_of
 from resolvers.context import Info
 from resolvers.ids import optional_spoke_id, spoke_id, spoke_ids
-from schema.inputs import MessageInput
-from services import sending
+from schema.inputs import ContactActionInput, MessageInput, QuestionResponseInput
+from services import handling, sending
+from services.access import Actor
+from services.handling import Handling, OptOutWish
+
+IdempotencyKey = Annotated[
+    str | None,
+    argument(
+        description="One's own name for this send. Repeating it once accepted sends nothing and "
+        "answers the same; refused, it is tried afresh."
+    ),
+]
 
 
 async def send_message(
     info: Info,
     message: Annotated[MessageInput, argument(description="The text.")],
     campaign_contact_id: Annotated[str, argument(description="To whom.")],
-    idempotency_key: Annotated[
-        str | None,
-        argument(
-            description="One's own name for this send. Repeating it once accepted sends nothing "
-            "and answers the same; refused, it is tried afresh."
-        ),
-    ] = None,
+    idempotency_key: IdempotencyKey = None,
 ) -> Any:
     context = info.context
-    draft = sending.make_draft(
-        context.actor,
-        contact_id=spoke_id(campaign_contact_id, "campaignContactId"),
-        text=message.text,
-        assignment_id=optional_spoke_id(message.assignment_id, "assignmentId"),
-        contact_number=message.contact_number,
-        version_hash=message.version_hash,
-        campaign_variable_ids=spoke_ids(message.campaign_variable_ids, "campaignVariableIds"),
-        key=idempotency_key,
-    )
+    contact = spoke_id(campaign_contact_id, "campaignContactId")
+    draft = sending.make_draft(context.actor, **_wanted(contact, message), key=idempotency_key)
     contact_id = await sending.send_message(context.writer, context.settings, context.actor, draft)
     context.forget_reads()
     return await context.conversations.contacts.ask(contact_id)
+
+
+async def handle_conversation(
+    info: Info,
+    campaign_contact_id: Annotated[str, argument(description="Whose.")],
+    message: Annotated[MessageInput | None, argument(description="A text to send.")] = None,
+    question_responses: Annotated[
+        list[QuestionResponseInput | None] | None, argument(description="What they answered.")
+    ] = None,
+    interaction_step_ids_for_deleted_question_responses: Annotated[
+        list[str | None] | None, argument(description="Steps whose answers are taken back.")
+    ] = None,
+    opt_out: Annotated[
+        ContactActionInput | None, argument(description="That they opted out.")
+    ] = None,
+    close_conversation: Annotated[
+        bool | None, argument(description="Whether nothing more is to be said.")
+    ] = None,
+    idempotency_key: IdempotencyKey = None,
+) -> Any:
+    contact_id = spoke_id(campaign_contact_id, "campaignContactId")
+    actor = info.context.actor
+    wanted = Handling(
+        contact_id,
+        draft=sending.make_draft(actor, **_wanted(contact_id, message), key=idempotency_key)
+        if message
+        else None,
+        answers=[answer_of(given) for given in question_responses or () if given],
+        deleted_step_ids=spoke_ids(
+            interaction_step_ids_for_deleted_question_responses, "interactionStepIds"
+        ),
+        opt_out=_opt_out(actor, contact_id, opt_out) if opt_out else None,
+        closes=bool(close_conversation),
+    )
+    return await _handled(info, wanted)
+
+
+async def create_opt_out(info: Info, opt_out: ContactActionInput, campaign_contact_id: str) -> Any:
+    contact_id = spoke_id(campaign_contact_id, "campaignContactId")
+    wish = _opt_out(info.context.actor, contact_id, opt_out)
+    return await _handled(info, Handling(contact_id, opt_out=wish))
+
+
+async def _handled(info: Info, wanted: Handling) -> Any:
+    context = info.context
+    contact_id = await handling.handle_conversation(
+        context.transaction, context.writer, context.settings, context.actor, wanted
+    )
+    context.forget_reads()
+    return await context.conversations.contacts.ask(contact_id)
+
+
+def _opt_out(actor: Actor, contact_id: int, given: ContactActionInput) -> OptOutWish:
+    return OptOutWish(
+        given.cell,
+        given.reason or "",
+        sending.make_confirmation(actor, **_wanted(contact_id, given.message))
+        if given.message
+        else None,
+    )
+
+
+def _wanted(contact_id: int, message: MessageInput) -> dict[str, Any]:
+    return {
+        "contact_id": contact_id,
+        "text": message.text,
+        "assignment_id": optional_spoke_id(message.assignment_id, "assignmentId"),
+        "contact_number": message.contact_number,
+        "version_hash": message.version_hash,
+        "campaign_variable_ids": spoke_ids(message.campaign_variable_ids, "campaignVariableIds"),
+    }
 
 
 async def bulk_send_messages(info: Info, assignment_id: str) -> None:

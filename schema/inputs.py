@@ -28,6 +28,16 @@ class MessageInput:
     )
 
 
+@strawberry.input(description="A wish not to be texted any more.")
+class ContactActionInput:
+    cell: Phone = strawberry.field(description="The contact's number; another is refused.")
+    assignment_id: str | None = strawberry.field(default=None, description="Ignored.")
+    message: MessageInput | None = strawberry.field(
+        default=None, description="What the contact is told. Never refused for lack of credits."
+    )
+    reason: str | None = strawberry.field(default=None, description="Why.")
+
+
 @strawberry.input(description="An answer to a question of a script.")
 class QuestionResponseInput:
     campaign_contact_id: str = strawberry.field(description="Who gave it.")

@@ -101,6 +101,16 @@ class RootMutation:
         organization_settings.edit_organization_settings,
         "Changes an organization's settings. For its OWNERs and superadmins.",
     )
+    handle_conversation: CampaignContact | None = field(
+        messages.handle_conversation,
+        "All that a texter does to a conversation at once: a text, answers, an opt-out, closing. A "
+        "text that is refused keeps the rest out, but for the opt-out, which always stands.",
+    )
+    create_opt_out: CampaignContact | None = field(
+        messages.create_opt_out,
+        "Writes down that somebody opted out, and confirms it if it can, whatever credits remain. "
+        "For the texter who has the contact, and SUPERVOLUNTEERs and above.",
+    )
     bulk_send_messages: list[CampaignContact | None] | None = field(
         messages.bulk_send_messages, "Always refused: texts are sent one by one, by a person."
     )

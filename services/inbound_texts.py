@@ -12,6 +12,7 @@ import orjson
 from psycopg import AsyncConnection
 from psycopg.rows import class_row
 
+from services.opt_outs import record_opt_out
 from services.settings import Settings
 
 STOP_WORDS = frozenset(
@@ -106,7 +107,14 @@ async def save_inbound(connection: AsyncConnection, settings: Settings, text: In
     else:
         await _save_reply(connection, text, place)
     if text.is_stop and place.team_id is not None:
-        await _opt_out(connection, settings, text.cell, place)
+        await record_opt_out(
+            connection,
+            settings,
+            cell=text.cell,
+            team_id=place.team_id,
+            assignment_id=place.assignment_id,
+            reason=REASON,
+        )
     if place.contact_id is None:
         return Saved.UNSOLICITED
     return Saved.OPT_OUT if text.is_stop else Saved.REPLY
@@ -161,20 +169,6 @@ async def _save_unsolicited(connection: AsyncConnection, text: InboundText) -> N
     )
 
 
-async def _opt_out(
-    connection: AsyncConnection, settings: Settings, cell: str, place: _Place
-) -> None:
-    wanted = {
-        "cell": cell,
-        "team": place.team_id,
-        "assignment": place.assignment_id,
-        "reason": REASON,
-        "share": settings.optouts_share_all_orgs,
-    }
-    await connection.execute(_OPT_OUT, wanted)
-    await connection.execute(_MARK_CONTACTS, wanted)
-
-
 def _json(value: object) -> str:
     return orjson.dumps(value).decode()
 
@@ -220,21 +214,4 @@ insert into unsolicited_message (messaging_service_sid, service_id, from_number,
   num_segments, num_media, media_urls, service_response)
 values (%(service)s, %(service_id)s, %(cell)s, %(body)s,
   %(segments)s, %(media)s, %(urls)s, %(response)s)
-"""
-
-_OPT_OUT = """
-insert into opt_out (cell, organization_id, assignment_id, reason_code)
-values (%(cell)s, %(team)s, %(assignment)s, %(reason)s)
-on conflict (cell, organization_id) do nothing
-"""
-
-_MARK_CONTACTS = """
-with marked as (
-  select c.id from campaign_contact c join all_campaign on all_campaign.id = c.campaign_id
-  where c.cell = %(cell)s and c.is_opted_out is not true
-    and (%(share)s or all_campaign.organization_id = %(team)s)
-  order by c.id
-  for no key update of c
-)
-update campaign_contact set is_opted_out = true where id in (select id from marked)
 """

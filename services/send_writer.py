@@ -123,6 +123,12 @@ class SendWriter:
         self._enqueue(lane, [waiting])
         return await waiting.written
 
+    def ring(self, send: Send, written: Written) -> None:
+        """After the commit of a send that another's transaction wrote."""
+        is_accepted = written.outcome is Outcome.ACCEPTED
+        if is_accepted or written.outcome is Outcome.INSUFFICIENT:
+            self._bell.ring([send.team_id], texts=is_accepted)
+
     async def drain(self) -> None:
         """Waits for what is being written."""
         while self._running:
@@ -234,6 +240,17 @@ def _result_of(error: Exception) -> Written | Exception:
     if isinstance(error, psycopg.IntegrityError) and error.diag.constraint_name == KEY_INDEX:
         return Written(Outcome.LOOK_AGAIN, None, 0)
     return error
+
+
+async def write_alone(connection: AsyncConnection, send: Send, *, campaign_id: int) -> Written:
+    """In the caller's transaction, or one of its own.
+
+    Raises Conflict and LockNotAvailable, with nothing written.
+    """
+    if send.assignment_id is None:
+        return await _write_with_assignment(connection, send, campaign_id)
+    [written] = await write_sends(connection, [send], lock_seconds=OWN_LOCK_SECONDS)
+    return written
 
 
 async def _write_with_assignment(

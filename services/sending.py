@@ -6,7 +6,7 @@ letter by letter.
 
 import asyncio
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -96,6 +96,14 @@ def make_draft(
     )
 
 
+def make_confirmation(actor: Actor, **wanted: Any) -> Draft | None:
+    """The same for a text without which an opt-out stands: None for what can never be sent."""
+    try:
+        return make_draft(actor, **wanted)
+    except InvalidInput:
+        return None
+
+
 async def send_message(writer: SendWriter, settings: Settings, actor: Actor, draft: Draft) -> int:
     """Accepts the text, or raises why not. Returns the contact's id.
 
@@ -128,11 +136,11 @@ async def _sent(writer: SendWriter, settings: Settings, actor: Actor, draft: Dra
         await asyncio.sleep(SECONDS_BETWEEN_LOOKS * look)
         facts = await writer.facts(question)
         if facts.remembered is not None:
-            _require_same(facts.remembered, draft)
+            require_same(facts.remembered, draft)
             return "REPEATED"
         if facts.contact is None:
             raise NotFound("There is no such contact in an active campaign.")
-        send = await _permitted(writer, settings, actor, draft, facts.contact, cost)
+        send = await permitted(writer, settings, actor, draft, facts.contact, cost)
         written = await writer.write(send, campaign_id=facts.contact.campaign_id)
         if written.outcome is Outcome.ACCEPTED:
             return "ACCEPTED"
@@ -142,7 +150,7 @@ async def _sent(writer: SendWriter, settings: Settings, actor: Actor, draft: Dra
     raise Conflict
 
 
-async def _permitted(
+async def permitted(
     writer: SendWriter,
     settings: Settings,
     actor: Actor,
@@ -157,11 +165,24 @@ async def _permitted(
         raise ContactOptedOut
     now = clock.now()
     require_sendable_now(contact, draft, settings, now)
-    if contact.service not in SPOKEN:
-        raise ProviderUnsupported
     if contact.credits_enabled and contact.exhaustion_open and contact.balance < cost.credits:
         # A crowd in front of an empty account is turned away without a lock or a write.
         raise insufficient_credits(contact, contact.balance, cost, actor, settings)
+    return _send(actor, draft, contact, cost, now)
+
+
+def permitted_confirmation(
+    settings: Settings, actor: Actor, draft: Draft, contact: ContactFacts, cost: Cost
+) -> Send:
+    """Of an opt-out: never refused for lack of credits, nor for the opt-out. Raises what is."""
+    require_may_text(contact, draft, actor)
+    now = clock.now()
+    require_sendable_now(contact, draft, settings, now)
+    return replace(_send(actor, draft, contact, cost, now), forced=True)
+
+
+def _send(actor: Actor, draft: Draft, contact: ContactFacts, cost: Cost, now: datetime) -> Send:
+    assert contact.service is not None
     return Send(
         team_id=contact.team_id,
         contact_id=contact.contact_id,
@@ -218,6 +239,8 @@ def require_sendable_now(
         raise MessageTooLong
     if draft.contact_number is not None and draft.contact_number != contact.cell:
         raise InvalidInput("That is not this contact's number.")
+    if contact.service not in SPOKEN:
+        raise ProviderUnsupported
 
 
 def within_texting_hours(contact: ContactFacts, now: datetime) -> bool:
@@ -248,7 +271,7 @@ def _zone(contact: ContactFacts) -> ZoneInfo | None:
     return None
 
 
-def _require_same(fingerprint: bytes, draft: Draft) -> None:
+def require_same(fingerprint: bytes, draft: Draft) -> None:
     if fingerprint.hex() != draft.fingerprint:
         raise InvalidInput("This idempotency key was used for another text or contact.")
 

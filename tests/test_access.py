@@ -82,6 +82,14 @@ ROOT_FIELDS = {
     "setCreditsEnabled": (
         'mutation { setCreditsEnabled(teamId: "1", enabled: false) { id } }',
                                         "login no    no     no      no    ok    no    ok"),
+    "handleConversation": (
+        """mutation { handleConversation(campaignContactId: "1", message: {
+          text: "Hi!", assignmentId: "1"}, closeConversation: true) { id } }""",
+                                        "login stop  ok     ok      ok    ok    no    no"),
+    "createOptOut": (
+        """mutation { createOptOut(campaignContactId: "1", optOut: {
+          cell: "+12022010000", message: {text: "Bye.", assignmentId: "1"}}) { id } }""",
+                                        "login no    ok     ok      ok    ok    no    ok"),
     "bulkSendMessages": (
         'mutation { bulkSendMessages(assignmentId: "1") { id } }',
                                         "login no    never  never   never never no    never"),
@@ -237,6 +245,7 @@ WATCHED_TABLES = (
     "assignment",
     "all_question_response",
     "invite",
+    "opt_out",
     "user_organization",
     "user",
     "organization",

@@ -23,8 +23,9 @@ RESOLVERS = [
 ]
 # Shapes that several nouns share, with nothing to resolve.
 TYPES_WITHOUT_RESOLVERS = {"pages"}
-# The group commit of sends: a collaborator that is handed to the service which sends.
-BEGINS_TRANSACTIONS = {Path("services/send_writer.py")}
+# The group commit of sends: a collaborator that is handed to the service which sends. And handling
+# a conversation, whose opt-out must stand where the rest is rolled back.
+BEGINS_TRANSACTIONS = {Path("services/send_writer.py"), Path("services/handling.py")}
 
 DECISIONS = (ast.If, ast.For, ast.AsyncFor, ast.While, ast.Match, ast.Try, ast.TryStar)
 SQL = re.compile(

@@ -1,0 +1,283 @@
+"""Handling a conversation: all that a texter does to it at once, as product.md's decision 14 says.
+
+A text that is refused takes the answers and the closing with it, so that the texter can send again
+what they see. An opt-out always stands, whether its confirmation can be sent or not.
+
+Everything is checked before a transaction is opened: while one connection is held, nobody waits for
+a second. The texts come first in it, since accounts are locked before contacts everywhere.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager, suppress
+from dataclasses import dataclass
+
+import psycopg
+import structlog
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from models.campaigns import Campaign
+from models.contacts import CampaignContact
+from models.database import driver_connection
+from services.access import Actor
+from services.answers import Answer, delete_answers, update_answers
+from services.contacts import lock_contact
+from services.errors import (
+    Conflict,
+    Forbidden,
+    InvalidInput,
+    NotFound,
+    Refused,
+    ServiceError,
+    ServiceUnavailable,
+)
+from services.metrics import count_send
+from services.opt_outs import record_opt_out
+from services.segments import cost_of
+from services.send_facts import ContactFacts, Question
+from services.send_statement import KEY_INDEX, Outcome, Send, Written
+from services.send_writer import SendWriter, write_alone
+from services.sending import (
+    LOOKS,
+    SECONDS_BETWEEN_LOOKS,
+    Draft,
+    insufficient_credits,
+    permitted,
+    permitted_confirmation,
+    require_same,
+    send_message,
+)
+from services.settings import Settings
+from services.texts import checked
+
+log = structlog.get_logger(__name__)
+
+LONGEST_REASON = 1000
+ROLLED_BACK = (
+    psycopg.errors.LockNotAvailable,
+    psycopg.errors.DeadlockDetected,
+    psycopg.errors.SerializationFailure,
+)
+Transaction = Callable[[], AbstractAsyncContextManager[AsyncSession]]
+
+
+@dataclass(frozen=True, slots=True)
+class OptOutWish:
+    """`cell`: as the client says it. `confirmation`: what the contact is told, if anything."""
+
+    cell: str
+    reason: str
+    confirmation: Draft | None
+
+
+@dataclass(frozen=True, slots=True)
+class Handling:
+    """What is to be done. `draft`: a text to send."""
+
+    contact_id: int
+    draft: Draft | None = None
+    answers: Sequence[Answer] = ()
+    deleted_step_ids: Sequence[int] = ()
+    opt_out: OptOutWish | None = None
+    closes: bool = False
+
+    @property
+    def is_plain(self) -> bool:
+        return not (self.answers or self.deleted_step_ids or self.opt_out or self.closes)
+
+    @property
+    def is_only_opt_out(self) -> bool:
+        return self == Handling(self.contact_id, opt_out=self.opt_out)
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What has passed the checks. `contact` is None where no text is wanted."""
+
+    handling: Handling
+    contact: ContactFacts | None
+    text: Send | None
+    confirmation: Send | None
+
+
+class _LookAgain(Exception):
+    """Nothing was written: somebody else has changed or holds what this rests on."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Hands:
+    """Whose, and with what."""
+
+    transaction: Transaction
+    writer: SendWriter
+    settings: Settings
+    actor: Actor
+
+
+async def handle_conversation(
+    transaction: Transaction,
+    writer: SendWriter,
+    settings: Settings,
+    actor: Actor,
+    handling: Handling,
+) -> int:
+    """All of it or, but for the opt-out, nothing. Returns the contact's id.
+
+    `transaction`: opens a unit of work. A plain text shares its own with others. Raises what
+    sending and answering raise.
+    """
+    if handling.draft and handling.is_plain:
+        return await send_message(writer, settings, actor, handling.draft)
+    hands = _Hands(transaction, writer, settings, actor)
+    try:
+        await _handle(hands, handling)
+    except (Refused, InvalidInput, Forbidden) as refusal:
+        if handling.draft:
+            count_send(refusal.code)
+        if handling.opt_out and not handling.is_only_opt_out:
+            await _handle(hands, Handling(handling.contact_id, opt_out=handling.opt_out))
+        raise
+    return handling.contact_id
+
+
+async def _handle(hands: _Hands, handling: Handling) -> None:
+    for look in range(LOOKS):
+        await asyncio.sleep(SECONDS_BETWEEN_LOOKS * look)
+        plan = await _planned(hands, handling)
+        if plan is None or await _is_written(hands, plan):
+            return
+    raise Conflict
+
+
+async def _planned(hands: _Hands, handling: Handling) -> _Plan | None:
+    """None for the repeat of what was done. Raises why the text can't be sent."""
+    draft = handling.draft
+    confirmation = handling.opt_out and handling.opt_out.confirmation
+    if not draft and not confirmation:
+        return _Plan(handling, None, None, None)
+    key = draft.idempotency_key if draft else None
+    question = Question(handling.contact_id, hands.actor.user_id, key)
+    facts = await hands.writer.facts(question)
+    if draft and facts.remembered is not None:
+        require_same(facts.remembered, draft)
+        return None
+    if facts.contact is None:
+        raise NotFound("There is no such contact in an active campaign.")
+    return _Plan(
+        handling,
+        facts.contact,
+        await _text(hands, draft, facts.contact) if draft else None,
+        _confirmation(hands, confirmation, facts.contact) if confirmation else None,
+    )
+
+
+async def _text(hands: _Hands, draft: Draft, contact: ContactFacts) -> Send:
+    cost = cost_of(draft.text, mms_credits=hands.settings.mms_credits)
+    return await permitted(hands.writer, hands.settings, hands.actor, draft, contact, cost)
+
+
+def _confirmation(hands: _Hands, draft: Draft, contact: ContactFacts) -> Send | None:
+    cost = cost_of(draft.text, mms_credits=hands.settings.mms_credits)
+    try:
+        return permitted_confirmation(hands.settings, hands.actor, draft, contact, cost)
+    except ServiceError as refusal:
+        log.info("opt_out_not_confirmed", contact_id=contact.contact_id, code=refusal.code)
+        return None
+
+
+async def _is_written(hands: _Hands, plan: _Plan) -> bool:
+    """False where one must look again. Raises InsufficientCredits, once the exhaustion that the
+    refusal opened is committed."""
+    sent: list[tuple[Send, Written]] = []
+    try:
+        async with hands.transaction() as session:
+            is_accepted = await _write_texts(session, plan, sent)
+            if is_accepted:
+                await _write_rest(session, hands, plan.handling)
+    except _LookAgain:
+        return False
+    for send, written in sent:
+        hands.writer.ring(send, written)
+        if written.outcome is Outcome.ACCEPTED:
+            count_send(written.outcome)
+    if not is_accepted:
+        _refuse(hands, plan, sent[0][1])
+    return is_accepted
+
+
+def _refuse(hands: _Hands, plan: _Plan, written: Written) -> None:
+    """But a keyed text is looked at again: it may be the repeat of what used up the rest."""
+    assert plan.contact is not None and plan.handling.draft is not None
+    if plan.handling.draft.idempotency_key is None:
+        cost = cost_of(plan.handling.draft.text, mms_credits=hands.settings.mms_credits)
+        raise insufficient_credits(
+            plan.contact, written.remaining, cost, hands.actor, hands.settings
+        )
+
+
+async def _write_texts(
+    session: AsyncSession, plan: _Plan, sent: list[tuple[Send, Written]]
+) -> bool:
+    """Whether the text was accepted, if there is one."""
+    if plan.contact is None:
+        return True
+    if plan.text:
+        written = await _write(session, plan.text, plan.contact)
+        sent.append((plan.text, written))
+        if written.outcome is Outcome.INSUFFICIENT:
+            return False
+    if plan.confirmation:
+        with suppress(_LookAgain):
+            sent.append((plan.confirmation, await _write(session, plan.confirmation, plan.contact)))
+    return True
+
+
+async def _write(session: AsyncSession, send: Send, contact: ContactFacts) -> Written:
+    """Within a savepoint. It also sees to it that the session's transaction has begun: statements
+    written by hand would otherwise commit by themselves."""
+    try:
+        async with session.begin_nested():
+            connection = await driver_connection(session)
+            written = await write_alone(connection, send, campaign_id=contact.campaign_id)
+    except (Conflict, *ROLLED_BACK) as error:
+        raise _LookAgain from error
+    except psycopg.OperationalError as error:
+        raise ServiceUnavailable from error
+    except psycopg.IntegrityError as error:
+        if error.diag.constraint_name == KEY_INDEX:
+            raise _LookAgain from error
+        raise
+    if written.outcome not in (Outcome.ACCEPTED, Outcome.INSUFFICIENT):
+        raise _LookAgain
+    return written
+
+
+async def _write_rest(session: AsyncSession, hands: _Hands, handling: Handling) -> None:
+    contact_id, actor = handling.contact_id, hands.actor
+    if handling.answers:
+        await update_answers(session, actor, contact_id=contact_id, answers=handling.answers)
+    if handling.deleted_step_ids:
+        await delete_answers(
+            session, actor, contact_id=contact_id, step_ids=handling.deleted_step_ids
+        )
+    contact = await lock_contact(session, actor, contact_id=contact_id)
+    if handling.opt_out:
+        await _opt_out(session, hands.settings, contact, handling.opt_out)
+    if handling.closes or handling.opt_out:
+        contact.message_status = "closed"
+
+
+async def _opt_out(
+    session: AsyncSession, settings: Settings, contact: CampaignContact, wish: OptOutWish
+) -> None:
+    if wish.cell != contact.cell:
+        raise InvalidInput("That is not this contact's number.")
+    campaign = await session.get_one(Campaign, contact.campaign_id)
+    await record_opt_out(
+        await driver_connection(session),
+        settings,
+        cell=contact.cell,
+        team_id=campaign.organization_id,
+        assignment_id=contact.assignment_id,
+        reason=checked(wish.reason, "The reason", longest=LONGEST_REASON),
+    )
