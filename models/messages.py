@@ -104,10 +104,16 @@ class OutboundText(Base):
             "outbound_text_queue", "due_at", "message_id", postgresql_where=text("state = 'QUEUED'")
         ),
         Index(
-            "outbound_text_conversation",
+            "outbound_text_unfinished",
             "contact_id",
             "message_id",
-            postgresql_where=text("state in ('QUEUED', 'SENDING')"),
+            postgresql_where=text("state <> 'DONE'"),
+        ),
+        Index(
+            "outbound_text_service_id",
+            "service_id",
+            unique=True,
+            postgresql_where=text("service_id is not null"),
         ),
         Index(
             "outbound_text_in_doubt",
@@ -134,6 +140,7 @@ class OutboundText(Base):
     settled: Mapped[int] = mapped_column(server_default=text("0"))
     given_back: Mapped[bool] = mapped_column(server_default=false())
     created_at: Mapped[datetime] = created_at()
+    service_id: Mapped[str | None]
 
 
 class ProviderRecount(Base):
