@@ -22,6 +22,7 @@ from server.circuit_breaker import CircuitBreaker
 from server.rate_limit import RateLimit
 from services import clock
 from services.bell import TEXTS, Bell
+from services.delivery_reports import Applied
 from services.errors import ServiceUnavailable
 from services.fakeservice import FakeService
 from services.outbound_texts import (
@@ -31,7 +32,6 @@ from services.outbound_texts import (
     claim_for_look_up,
     claim_texts,
     forget_keys,
-    known_service_ids,
     mark_abandoned,
     mark_unknown,
     put_all_back,
@@ -200,7 +200,7 @@ class TextWorker:
 
     async def _give_up(self, claimed: Claimed) -> None:
         """What can't be recorded now waits in the queue: nobody was handed it."""
-        if not await self._recorded(_not_attempted(claimed)):
+        if await self._recorded(_not_attempted(claimed)) is None:
             await self._put_all_back({claimed.message_id: claimed.fence}, SECONDS_UNTIL_RELEASED)
 
     async def _hand_over(self, text: OutgoingText, until: float) -> Outcome:
@@ -254,20 +254,20 @@ class TextWorker:
     async def _record(self, report: Report) -> None:
         """However long the database takes: nobody else knows it yet."""
         while True:
-            if await self._recorded(report):
+            if await self._recorded(report) is not None:
                 return
             await asyncio.sleep(self._pace.look)
 
-    async def _recorded(self, report: Report) -> bool:
-        """One attempt; whether the database took it."""
+    async def _recorded(self, report: Report) -> Applied | None:
+        """One attempt; None where the database didn't take it."""
         try:
             applied = await self._reports.write(report)
         except Trouble as error:
             log.warning("text_not_recorded", message_id=report.message_id, error=repr(error))
-            return False
+            return None
         if applied.moved_team_id is not None:
             self._bell.ring([applied.moved_team_id])
-        return True
+        return applied
 
     async def _put_all_back(self, fences: Mapping[int, int], wait_seconds: float) -> None:
         """`fences`: by the message."""
@@ -304,8 +304,16 @@ class TextWorker:
             due = await claim_for_look_up(
                 connection, most=MOST_LOOKED_UP, after=self._pace.look_up_after
             )
-        await asyncio.gather(*(self._look_up(claimed) for claimed in due))
+        by_cell: dict[str | None, list[Claimed]] = defaultdict(list)
+        for claimed in due:
+            by_cell[claimed.cell].append(claimed)
+        await asyncio.gather(*(self._look_up_in_turn(texts) for texts in by_cell.values()))
         return len(due) == MOST_LOOKED_UP
+
+    async def _look_up_in_turn(self, texts: Sequence[Claimed]) -> None:
+        """Those to one cell: of several that say the same the earliest takes what left first."""
+        for claimed in texts:
+            await self._look_up(claimed)
 
     async def _look_up(self, claimed: Claimed) -> None:
         try:
@@ -313,10 +321,11 @@ class TextWorker:
         except LookUpFailed as error:
             log.warning("look_up_failed", message_id=claimed.message_id, reason=str(error))
             return
-        log.info("looked_up", message_id=claimed.message_id, found=found is not None)
-        if found is not None:
-            await self._recorded(found)  # or it is looked up again
-        elif claimed.is_too_late:
+        is_found = await self._is_taken_over(found)
+        log.info("looked_up", message_id=claimed.message_id, found=is_found)
+        if is_found:
+            return
+        if claimed.is_too_late:
             await self._recorded(_not_attempted(claimed))
         else:
             await self._until_written(
@@ -344,7 +353,8 @@ class TextWorker:
             async for listed in provider.sent_since(account.service, account.since):
                 async with self._pool.connection() as connection:
                     news = await news_of(connection, listed)
-                is_complete &= all(await asyncio.gather(*map(self._recorded, news)))
+                applied = await asyncio.gather(*map(self._recorded, news))
+                is_complete &= None not in applied
         except LookUpFailed as error:
             log.warning("recount_failed", account_sid=account.account_sid, reason=str(error))
             return
@@ -353,25 +363,29 @@ class TextWorker:
         async with self._pool.connection() as connection:
             await finish_account(connection, account, until=started)
 
-    async def _found(self, claimed: Claimed) -> Report | None:
-        """The earliest that the provider has and that is no other message's."""
+    async def _found(self, claimed: Claimed) -> Sequence[Report]:
+        """What the provider has that may be this text. Raises LookUpFailed."""
         if claimed.text is None:
-            return None
+            return []
         text = claimed.outgoing
         provider = self._providers.get(text.provider)
         if provider is None:
             raise LookUpFailed(f"There is no provider {text.provider}.")
-        reports = await provider.look_up(text, claimed.handed_at)
-        async with self._pool.connection() as connection:
-            others = await known_service_ids(
-                connection, [report.service_id for report in reports], but_of=text.message_id
-            )
-        return next((report for report in reports if report.service_id not in others), None)
+        return await provider.look_up(text, claimed.handed_at)
+
+    async def _is_taken_over(self, found: Sequence[Report]) -> bool:
+        """The earliest that is no other text's is this one. What the database doesn't take now is
+        looked up again."""
+        for report in found:
+            applied = await self._recorded(report)
+            if applied is None or not applied.is_anothers:
+                return True
+        return False
 
 
 def _start(
     tasks: set[asyncio.Task[None]],
-    work: Coroutine[Any, Any, None],
+    work: Coroutine[Any, Any, Any],
     done: Callable[[], None] | None = None,
 ) -> None:
     task = asyncio.create_task(work)

@@ -5,6 +5,9 @@ provider counted other segments than were debited, the difference is settled. Ea
 whoever reports how often and in which order: a text that has come to an end stays there, and only
 the first count counts. Usage follows in the same statement.
 
+What a provider has belongs to one text: a report by the id of another's is not applied. A unique
+index sees to that, whoever races.
+
 Only texts that we accepted are touched: Spoke keeps its own.
 """
 
@@ -13,47 +16,75 @@ from typing import NamedTuple
 
 import orjson
 from psycopg import AsyncConnection
+from psycopg.errors import UniqueViolation
 
 from services.providers import Report
 from services.usage_day import ADD_USAGE
 
 LOCK_SECONDS = 5.0
 """How long an operator's waits for an account or a text that somebody holds."""
+ID_INDEX = "outbound_text_service_id"
+"""The unique index by which a provider's text belongs to one of ours."""
 
 
 class Applied(NamedTuple):
-    """`is_news`: something changed. `moved_team_id`: the team whose balance did."""
+    """`is_news`: something changed. `moved_team_id`: the team whose balance did. `is_anothers`: the
+    provider's id is that of another text, so nothing did."""
 
     is_news: bool
     moved_team_id: int | None
+    is_anothers: bool = False
 
 
 NOTHING = Applied(False, None)
+_Numbered = tuple[int, Report]
 
 
 async def apply_reports(
     connection: AsyncConnection, reports: Sequence[Report], *, lock_seconds: float = LOCK_SECONDS
 ) -> list[Applied]:
-    """For each report what it changed. One statement, but for repeated reports of one text.
+    """For each report what it changed. One statement, but for repeated reports of one text; each
+    commits for itself, unless the caller has a transaction under way.
 
     Raises LockNotAvailable, with nothing of the statement written.
     """
     applied = [NOTHING] * len(reports)
     waiting = list(enumerate(reports))
     while waiting:
-        # By message, so that two servers can't deadlock; of each only one in a statement.
-        chosen = {report.message_id: (at, report) for at, report in reversed(waiting)}
-        batch = [chosen[message_id] for message_id in sorted(chosen)]
+        batch, waiting = _next_batch(waiting)
         found = await _apply(connection, batch, lock_seconds)
         for (at, _), one in zip(batch, found, strict=True):
             applied[at] = one
-        done = {at for at, _ in batch}
-        waiting = [one for one in waiting if one[0] not in done]
     return applied
 
 
+def _next_batch(waiting: Sequence[_Numbered]) -> tuple[list[_Numbered], list[_Numbered]]:
+    """By message, so that two servers can't deadlock; of each, and of each provider's id, only one,
+    so that what comes later sees what came before."""
+    batch: list[_Numbered] = []
+    rest: list[_Numbered] = []
+    seen: set[int | str] = set()
+    for one in waiting:
+        names = {one[1].message_id, one[1].service_id or one[1].message_id}
+        (batch if names.isdisjoint(seen) else rest).append(one)
+        seen |= names
+    return sorted(batch, key=lambda one: one[1].message_id), rest
+
+
 async def _apply(
-    connection: AsyncConnection, batch: Sequence[tuple[int, Report]], lock_seconds: float
+    connection: AsyncConnection, batch: Sequence[_Numbered], lock_seconds: float
+) -> list[Applied]:
+    while True:
+        try:
+            async with connection.transaction():
+                return await _apply_at_once(connection, batch, lock_seconds)
+        except UniqueViolation as error:  # two raced for one id: by now the second sees the first
+            if error.diag.constraint_name != ID_INDEX:
+                raise
+
+
+async def _apply_at_once(
+    connection: AsyncConnection, batch: Sequence[_Numbered], lock_seconds: float
 ) -> list[Applied]:
     rows = orjson.dumps([_row(report) for _, report in batch]).decode()
     parameters = {"reports": rows, "lock_timeout": f"{round(lock_seconds * 1000)}ms"}
@@ -107,7 +138,8 @@ account as materialized (
 -- locked row alone: what is joined to it may be older.
 text as materialized (
   select r.*, locked.* from report r cross join lateral (
-    select o.team_id, o.contact_id, o.reported, o.reported_segments, o.settled, o.given_back
+    select o.team_id, o.contact_id, o.reported, o.reported_segments, o.settled, o.given_back,
+      o.service_id as own_id
     from outbound_text o
     where (select count(*) from account) >= 0
       and o.message_id = r.message_id
@@ -115,8 +147,10 @@ text as materialized (
     for no key update of o
   ) as locked
 ),
-standing as materialized (
-  select t.*, m.created_at, m.assignment_id, coalesce(m.num_media, 0) > 0 as has_media,
+-- What the provider calls it: texts of before outbound_text knew have that in the message alone.
+named as materialized (
+  select t.*, coalesce(t.own_id, nullif(m.service_id, '')) as known_id,
+    m.created_at, m.assignment_id, coalesce(m.num_media, 0) > 0 as has_media,
     -- The first count changes the message's, whose row may be older here than ours.
     coalesce(t.reported_segments, m.num_segments, 1) as counted_before,
     -- What a provider has was attempted, whatever a look-up missed just before it said so.
@@ -125,8 +159,24 @@ standing as materialized (
   from text t left join lateral (
     select * from message where id = t.message_id offset 0
   ) as m on true
+),
+standing as materialized (
+  select *,
+    -- Spoke's texts have theirs in the message. What is said twice leads the planner to the index
+    -- where nearly all are empty.
+    service_id <> '' and known_id is null and (
+      exists (
+        select from outbound_text o
+        where o.service_id = n.service_id and o.message_id <> n.message_id
+      )
+      or exists (
+        select from message m
+        where m.service_id = n.service_id and m.service_id > '' and m.id <> n.message_id
+      )
+    ) as is_anothers
+  from named n
   -- Another id: the provider took a second text for the same message, which isn't this one.
-  where coalesce(m.service_id, '') = '' or t.service_id in ('', m.service_id)
+  where service_id = '' or coalesce(known_id, service_id) = service_id
 ),
 verdict as materialized (
   select *,
@@ -135,7 +185,7 @@ verdict as materialized (
     segments > 0 and reported_segments is null and not has_media
       and status not in ('FAILED', 'NOT_ATTEMPTED')
       and coalesce(reported, 'SENT') not in ('FAILED', 'NOT_ATTEMPTED') as is_counted
-  from standing
+  from standing where not is_anothers
 ),
 move as materialized (
   select v.arrival, v.team_id, v.message_id,
@@ -173,7 +223,8 @@ finished as (
   set state = 'DONE', lease_until = null, unknown_because = null, reported = v.outcome,
     reported_segments = case when v.is_counted then v.segments else o.reported_segments end,
     settled = case when move.kind = 'SETTLEMENT' then move.amount else o.settled end,
-    given_back = o.given_back or move.kind is not distinct from 'GIVE_BACK'
+    given_back = o.given_back or move.kind is not distinct from 'GIVE_BACK',
+    service_id = coalesce(o.service_id, nullif(v.service_id, ''))
   from verdict v left join move using (message_id)
   where o.message_id = v.message_id
     and o.message_id = any(array(select message_id from verdict))
@@ -215,7 +266,9 @@ usage_change as (
   group by team_id, day, campaign_id
 ),
 used as ({ADD_USAGE})
-select coalesce(v.outcome is distinct from v.reported or v.is_counted, false), move.team_id
-from report r left join verdict v using (arrival) left join move using (arrival)
+select coalesce(v.outcome is distinct from v.reported or v.is_counted, false), move.team_id,
+  coalesce(s.is_anothers, false)
+from report r left join standing s using (arrival) left join verdict v using (arrival)
+left join move using (arrival)
 order by r.arrival
 """

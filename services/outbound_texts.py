@@ -5,7 +5,7 @@ vanished, or whose provider didn't say whether it took it, is UNKNOWN: it is nev
 before a report, a look-up at the provider or an operator has told what became of it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -140,15 +140,6 @@ async def forget_keys(connection: AsyncConnection) -> int:
     return cursor.rowcount
 
 
-async def known_service_ids(
-    connection: AsyncConnection, service_ids: Sequence[str], *, but_of: int
-) -> set[str]:
-    """Which of a provider's ids belong to other messages."""
-    async with connection.cursor(row_factory=scalar_row) as cursor:
-        await cursor.execute(_KNOWN, [list(service_ids), but_of])
-        return set(await cursor.fetchall())
-
-
 async def list_unknown(connection: AsyncConnection) -> list[UnknownText]:
     """The oldest first, at most MOST_LISTED."""
     async with connection.cursor(row_factory=class_row(UnknownText)) as cursor:
@@ -265,9 +256,6 @@ where message_id = any(array(
   limit %s
 ))
 """
-
-# Of those whose provider took several for one message, each belongs to one.
-_KNOWN = "select service_id from message where service_id = any(%s) and id <> %s"
 
 _LIST_UNKNOWN = """
 select o.message_id, o.team_id, m.contact_number, o.handed_at, o.unknown_because

@@ -11,7 +11,17 @@ from models.database import Database, open_database
 from services.delivery_reports import Applied, apply_reports
 from services.providers import DeliveryStatus, Report
 from services.send_statement import write_sends
-from tests.world import Team, add, books, make_send, make_team, rows, switch, value
+from tests.world import (
+    Team,
+    add,
+    books,
+    make_send,
+    make_team,
+    rows,
+    switch,
+    until_waiting,
+    value,
+)
 
 SENT, DELIVERED, UNDELIVERED, FAILED, NOT_ATTEMPTED = DeliveryStatus
 
@@ -319,3 +329,61 @@ async def test_counts_and_failures_of_the_same_texts_race_without_harm(
     failed = [Report(i, FAILED, f"SM{i}") for i in reversed(ids)]
     await raced(database_url, [counted, failed] * 4)
     assert (await books(database, team.id)).balance == 100
+
+
+ADOPTED = "select array_agg(message_id) from outbound_text where service_id = 'SM1'"
+
+
+async def test_a_providers_text_belongs_to_one_message(database: Database) -> None:
+    team = await make_team(database, contacts=2, credits=5)
+    first, second = [await accept(database, team, position=p) for p in range(2)]
+    one, other = Report(first, SENT, "SM1"), Report(second, DELIVERED, "SM1", segments=2)
+    refused = Applied(is_news=False, moved_team_id=None, is_anothers=True)
+    assert await report(database, one, other) == [Applied(True, None), refused]
+    assert await report(database, other) == [refused]
+    assert (await message(database, second)).state == "QUEUED"
+    assert await report(database, replace(other, service_id="SM2")) == [Applied(True, team.id)]
+
+
+async def test_a_text_that_only_a_message_has_belongs_to_it(database: Database) -> None:
+    """One of Spoke's, or one of ours from before we kept the provider's id in the queue."""
+    team = await make_team(database, contacts=2, credits=5)
+    old, new = [await accept(database, team, position=p) for p in range(2)]
+    await report(database, Report(old, SENT, "SM1"))
+    await rows(database, "update outbound_text set service_id = null")
+    [refused] = await report(database, Report(new, SENT, "SM1"))
+    assert refused.is_anothers
+    assert not (await report(database, Report(old, FAILED, "SM2")))[0].is_news
+    assert (await report(database, Report(old, DELIVERED, "SM1")))[0].is_news
+    assert await value(database, ADOPTED) == [old]
+
+
+async def test_a_providers_text_belongs_to_one_message_whoever_races(
+    database: Database, database_url: str
+) -> None:
+    team = await make_team(database, contacts=8, credits=8)
+    ids = [await accept(database, team, position=p) for p in range(8)]
+    await raced(database_url, [[Report(i, SENT, "SM1")] for i in ids])
+    states = "select count(*) from outbound_text where state = %(state)s"
+    assert await value(database, states, state="DONE") == 1
+    assert await value(database, states, state="QUEUED") == 7
+    [owner] = await value(database, ADOPTED)
+    assert await value(database, "select array_agg(id) from message where service_id <> ''") == [
+        owner
+    ]
+
+
+async def test_which_of_two_texts_for_a_message_is_it_is_known_under_its_lock(
+    database: Database,
+) -> None:
+    """Taken twice: the first's failure waits for the row that the second's answer is changing."""
+    team = await make_team(database, credits=5)
+    sent = await accept(database, team, cost=2)
+    async with database.pool.connection() as connection, connection.transaction():
+        await apply_reports(connection, [Report(sent, SENT, "SM2")])
+        late = asyncio.create_task(report(database, Report(sent, FAILED, "SM1")))
+        await until_waiting(database, 1)
+    assert await late == [Applied(is_news=False, moved_team_id=None)]
+    found = await message(database, sent)
+    assert (found.send_status, found.service_id) == ("SENT", "SM2")
+    assert await entries(database, sent) == [("SEND", -2)]

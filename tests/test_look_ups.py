@@ -1,0 +1,75 @@
+"""Texts of which nobody knows whether they left: what the provider has is one text's, what it
+doesn't have goes out in its turn, and not to who doesn't want it any more."""
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from models.database import Database
+from server.text_worker import TextWorker, text_worker
+from services.settings import Settings, load_settings
+from tests.conftest import SECRET
+from tests.test_text_worker import NOW, QUICK, accept, until
+from tests.twilio_twin import (
+    ACCOUNT_SID,
+    AUTH_TOKEN,
+    BEHAVIOURS,
+    SERVICE_SID,
+    Behaviour,
+    TwilioTwin,
+    twilio_twin,
+)
+from tests.world import Team, add_messaging_service, make_team, rows
+
+LEFT, LOST = BEHAVIOURS["breaks-accepted"], BEHAVIOURS["breaks"]
+PACE = replace(QUICK, look_up_after=NOW)
+IN_STATE = "select count(*) from outbound_text where state = %(state)s"
+
+
+@pytest.fixture
+def twin() -> Iterator[TwilioTwin]:
+    with twilio_twin() as twin:
+        yield twin
+
+
+def settings_for(twin: TwilioTwin) -> Settings:
+    """Reports go to the twin itself, which doesn't know what to do with them."""
+    return load_settings(default_service="twilio", twilio_host=twin.url, base_url=twin.url)
+
+
+async def two_teams_of_one_number(database: Database) -> list[Team]:
+    teams = [await make_team(database, credits=5) for _ in range(2)]
+    await add_messaging_service(
+        database, teams[0].id, SERVICE_SID, SECRET, account=(ACCOUNT_SID, AUTH_TOKEN)
+    )
+    assert teams[0].cells == teams[1].cells
+    return teams
+
+
+async def say(database: Database, team: Team, text: str = "Polls are open!") -> int:
+    [message_id] = await accept(
+        database, team, 0, service="twilio", messaging_service_sid=SERVICE_SID, text=text
+    )
+    return message_id
+
+
+async def looked_up_by(*workers: TextWorker, database: Database, unknown: int) -> None:
+    await until(database, IN_STATE, unknown, state="UNKNOWN")
+    await asyncio.gather(*(worker.look_up() for worker in workers))
+
+
+@pytest.mark.parametrize("left", [(LEFT, LOST), (LOST, LEFT), (LEFT, LEFT)])
+async def test_of_two_that_say_the_same_each_goes_out_once(
+    database: Database, twin: TwilioTwin, left: tuple[Behaviour, Behaviour]
+) -> None:
+    teams = await two_teams_of_one_number(database)
+    twin.will_treat(teams[0].cells[0], *left)
+    ids = [await say(database, team) for team in teams]
+    async with text_worker(database.pool, settings_for(twin), SECRET, PACE) as worker:
+        await looked_up_by(worker, database=database, unknown=2)
+        await until(database, IN_STATE, 2, state="DONE")
+    found = await rows(database, "select service_id from message order by id")
+    assert {row.service_id for row in found} == {text.sid for text in twin.accepted}
+    assert len(twin.accepted) == len(ids)
