@@ -101,6 +101,7 @@ class TextWorker:
         self._reports = ReportWriter(pool)
         self._bell = Bell(pool)
         self._woken = asyncio.Event()
+        self._opt_outs_are_shared = False
         self._is_stopping = False
         self._in_hand: set[asyncio.Task[None]] = set()
         self._unrecorded = 0
@@ -110,6 +111,7 @@ class TextWorker:
     async def running(self, settings: Settings, secret: str) -> AsyncIterator[None]:
         async with open_providers(settings, secret, self._report) as self._providers:
             self._limits = _limits(self._providers)
+            self._opt_outs_are_shared = settings.optouts_share_all_orgs
             sending = asyncio.create_task(self._send_texts())
             try:
                 yield
@@ -156,14 +158,19 @@ class TextWorker:
         if free <= 0:
             return []
         async with self._pool.connection() as connection:
-            return await claim_texts(connection, most=free, lease=self._pace.lease)
+            return await claim_texts(
+                connection,
+                most=free,
+                lease=self._pace.lease,
+                opt_outs_are_shared=self._opt_outs_are_shared,
+            )
 
     def _without_paused(self, claimed: Sequence[Claimed]) -> list[Claimed]:
         """Those of paused services go back together, before they take anything from others."""
         rest = []
         paused: dict[float, dict[int, int]] = defaultdict(dict)
         for text in claimed:
-            wait = 0.0 if text.is_too_late else self._seconds_to_wait(text.outgoing)
+            wait = self._seconds_to_wait(text.outgoing) if text.may_go_out else 0.0
             if wait:
                 paused[round(wait, 1)][text.message_id] = text.fence
             else:
@@ -177,7 +184,7 @@ class TextWorker:
 
     async def _handle(self, claimed: Claimed, asked: float) -> None:
         """`asked`: for it, before which its lease can't have begun."""
-        if claimed.is_too_late:
+        if not claimed.may_go_out:
             with self._knowing_the_outcome():
                 await self._give_up(claimed)
             return
@@ -302,7 +309,10 @@ class TextWorker:
         """Whether there may be more to look up."""
         async with self._pool.connection() as connection:
             due = await claim_for_look_up(
-                connection, most=MOST_LOOKED_UP, after=self._pace.look_up_after
+                connection,
+                most=MOST_LOOKED_UP,
+                after=self._pace.look_up_after,
+                opt_outs_are_shared=self._opt_outs_are_shared,
             )
         by_cell: dict[str | None, list[Claimed]] = defaultdict(list)
         for claimed in due:
@@ -325,7 +335,7 @@ class TextWorker:
         log.info("looked_up", message_id=claimed.message_id, found=is_found)
         if is_found:
             return
-        if claimed.is_too_late:
+        if not claimed.may_go_out:
             await self._recorded(_not_attempted(claimed))
         else:
             await self._until_written(

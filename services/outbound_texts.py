@@ -32,7 +32,8 @@ VANISHED = "The worker stopped before it had the provider's answer."
 @dataclass(frozen=True, slots=True)
 class Claimed:
     """A text in hand. `text` is None where Spoke has deleted its message. `handed_at`: when it was
-    taken in hand the last time. `is_too_late`: it may no longer go out, by the database's clock."""
+    taken in hand the last time. `may_go_out`: there is still time, by the database's clock, and its
+    contact hasn't opted out since it was written."""
 
     message_id: int
     fence: int
@@ -44,7 +45,7 @@ class Claimed:
     service_sid: str | None
     account_sid: str | None
     encrypted_auth_token: str | None
-    is_too_late: bool
+    may_go_out: bool
 
     @property
     def outgoing(self) -> OutgoingText:
@@ -80,20 +81,34 @@ class UnknownText:
 
 
 async def claim_texts(
-    connection: AsyncConnection, *, most: int, lease: timedelta = LEASE
+    connection: AsyncConnection,
+    *,
+    most: int,
+    lease: timedelta = LEASE,
+    opt_outs_are_shared: bool = False,
 ) -> list[Claimed]:
     """Takes texts in hand, the oldest first; of a conversation only its first unfinished one.
 
     What other workers are just taking is left to them.
     """
-    return await _claimed(connection, _CLAIM, {"most": most, "lease": lease})
+    wanted = {"most": most, "lease": lease, "share": opt_outs_are_shared}
+    return await _claimed(connection, _CLAIM, wanted)
 
 
 async def claim_for_look_up(
-    connection: AsyncConnection, *, most: int, after: timedelta = LOOK_UP_AFTER
+    connection: AsyncConnection,
+    *,
+    most: int,
+    after: timedelta = LOOK_UP_AFTER,
+    opt_outs_are_shared: bool = False,
 ) -> list[Claimed]:
     """UNKNOWN texts to ask their provider about; should that fail, they come again later."""
-    wanted = {"most": most, "after": after, "again": LOOK_UP_AGAIN_AFTER}
+    wanted = {
+        "most": most,
+        "after": after,
+        "again": LOOK_UP_AGAIN_AFTER,
+        "share": opt_outs_are_shared,
+    }
     return await _claimed(connection, _CLAIM_FOR_LOOK_UP, wanted)
 
 
@@ -178,18 +193,24 @@ async def _fence_of_unknown(connection: AsyncConnection, message_id: int) -> int
     return int(fence)
 
 
+# An opt-out's own confirmation is as old as it, or younger.
 _SHOWN = """
 select c.message_id, c.fence, c.handed_at, m.contact_number as cell, m.text, m.send_before,
   m.service as provider, s.messaging_service_sid as service_sid, s.account_sid,
-  s.encrypted_auth_token, coalesce(m.send_before <= now(), true) as is_too_late
+  s.encrypted_auth_token,
+  coalesce(m.send_before > now(), false) and not exists (
+    select from opt_out o
+    where o.cell = m.contact_number and (%(share)s or o.organization_id = c.team_id)
+      and o.created_at > m.created_at
+  ) as may_go_out
 from claimed c
 left join message m on m.id = c.message_id
 left join messaging_service s on s.messaging_service_sid = c.messaging_service_sid
 order by c.message_id
 """
 
-# The first of a conversation: an earlier one that is queued or in hand holds the others back, also
-# while another worker is just taking it.
+# The first of a conversation: an earlier one that is queued, in hand or unknown holds the others
+# back, also while another worker is just taking it.
 _CLAIM = f"""
 with head as (
   select q.message_id from outbound_text q
@@ -197,7 +218,7 @@ with head as (
     and not exists (
       select from outbound_text earlier
       where earlier.contact_id = q.contact_id and earlier.message_id < q.message_id
-        and earlier.state in ('QUEUED', 'SENDING')
+        and earlier.state <> 'DONE'
     )
   order by q.due_at, q.message_id
   limit %(most)s
@@ -207,7 +228,7 @@ claimed as (
   update outbound_text o
   set state = 'SENDING', fence = o.fence + 1, handed_at = now(), lease_until = now() + %(lease)s
   where o.message_id = any(array(select message_id from head))
-  returning o.message_id, o.fence, o.handed_at, o.messaging_service_sid
+  returning o.message_id, o.team_id, o.fence, o.handed_at, o.messaging_service_sid
 )
 {_SHOWN}
 """
@@ -224,7 +245,7 @@ with due as (
 claimed as (
   update outbound_text o set lease_until = now() + %(again)s
   where o.message_id = any(array(select message_id from due))
-  returning o.message_id, o.fence, o.handed_at, o.messaging_service_sid
+  returning o.message_id, o.team_id, o.fence, o.handed_at, o.messaging_service_sid
 )
 {_SHOWN}
 """

@@ -21,7 +21,7 @@ from tests.twilio_twin import (
     TwilioTwin,
     twilio_twin,
 )
-from tests.world import Team, add_messaging_service, make_team, rows
+from tests.world import Team, add_messaging_service, books, make_team, rows, value
 
 LEFT, LOST = BEHAVIOURS["breaks-accepted"], BEHAVIOURS["breaks"]
 PACE = replace(QUICK, look_up_after=NOW)
@@ -73,3 +73,87 @@ async def test_of_two_that_say_the_same_each_goes_out_once(
     found = await rows(database, "select service_id from message order by id")
     assert {row.service_id for row in found} == {text.sid for text in twin.accepted}
     assert len(twin.accepted) == len(ids)
+
+
+async def test_what_follows_in_a_conversation_waits_for_what_nobody_knows(
+    database: Database, twin: TwilioTwin
+) -> None:
+    [team, _] = await two_teams_of_one_number(database)
+    twin.will_treat(team.cells[0], LOST)
+    for text in ("First", "Second"):
+        await say(database, team, text)
+    async with text_worker(database.pool, settings_for(twin), SECRET, PACE) as worker:
+        await until(database, IN_STATE, 1, state="UNKNOWN")
+        worker.wake()
+        await until(database, IN_STATE, 1, state="QUEUED")
+        await worker.look_up()
+        await until(database, IN_STATE, 2, state="DONE")
+    assert [text.body for text in twin.accepted] == ["First", "Second"]
+
+
+async def opt_out(database: Database, team: Team, *, after: str = "1 microsecond") -> None:
+    """As a stop-word does it."""
+    await rows(
+        database,
+        "insert into opt_out (cell, organization_id, reason_code, created_at)"
+        " select %(cell)s, %(team)s, 'Automatic OptOut', max(created_at) + %(after)s::interval"
+        " from message",
+        cell=team.cells[0],
+        team=team.id,
+        after=after,
+    )
+
+
+async def test_what_never_left_is_not_sent_to_who_has_opted_out_since(
+    database: Database, twin: TwilioTwin
+) -> None:
+    [team, other] = await two_teams_of_one_number(database)
+    twin.will_treat(team.cells[0], LOST)
+    await say(database, team)
+    async with text_worker(database.pool, settings_for(twin), SECRET, PACE) as worker:
+        await until(database, IN_STATE, 1, state="UNKNOWN")
+        await opt_out(database, team)
+        await say(database, team, "Another")
+        await worker.look_up()
+        await until(database, IN_STATE, 2, state="DONE")
+        await say(database, other, "Of a team that may still text")
+        await until(database, IN_STATE, 3, state="DONE")
+    statuses = await rows(database, "select send_status from message order by id")
+    assert [row.send_status for row in statuses] == ["NOT_ATTEMPTED", "SENT", "SENT"]
+    assert (await books(database, team.id)).balance == 4
+
+
+@pytest.mark.parametrize(
+    ("after", "share", "status"),
+    [
+        ("1 microsecond", False, "NOT_ATTEMPTED"),
+        ("0", False, "DELIVERED"),
+        ("-1 hour", False, "DELIVERED"),
+        ("-1 hour", True, "DELIVERED"),
+    ],
+)
+async def test_a_text_goes_out_unless_its_contact_opted_out_after_it(
+    database: Database, after: str, share: bool, status: str
+) -> None:
+    """A confirmation is written with the opt-out, or after it."""
+    team = await make_team(database, credits=5)
+    await accept(database, team, 0)
+    await opt_out(database, team, after=after)
+    settings = load_settings(optouts_share_all_orgs=share)
+    async with text_worker(database.pool, settings, SECRET, PACE):
+        await until(database, IN_STATE, 1, state="DONE")
+    assert await value(database, "select send_status from message") == status
+    assert (await books(database, team.id)).balance == (5 if status == "NOT_ATTEMPTED" else 4)
+
+
+@pytest.mark.parametrize(("share", "status"), [(False, "DELIVERED"), (True, "NOT_ATTEMPTED")])
+async def test_an_opt_out_from_another_team_counts_where_they_are_shared(
+    database: Database, share: bool, status: str
+) -> None:
+    team, other = [await make_team(database, credits=5) for _ in range(2)]
+    await accept(database, team, 0)
+    await opt_out(database, other)
+    settings = load_settings(optouts_share_all_orgs=share)
+    async with text_worker(database.pool, settings, SECRET, PACE):
+        await until(database, IN_STATE, 1, state="DONE")
+    assert await value(database, "select send_status from message") == status

@@ -204,6 +204,9 @@ async def test_a_conversation_is_sent_in_its_order(database: Database, settings:
     assert await claim(database) == [first]
     async with database.pool.connection() as connection:
         await mark_unknown(connection, first, fence=2, reason="Nobody knows.")
+    assert await claim(database) == []
+    async with database.pool.connection() as connection:
+        await resolve_unknown(connection, first, Resolution.SENT)
     assert await claim(database) == [second]
 
 
