@@ -1,6 +1,7 @@
 """What Twilio says of texts, in our words."""
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
@@ -30,6 +31,19 @@ _KEPT = (
 )
 LONGEST_KEPT = 1000
 """Characters of what is kept of an answer."""
+TRIAL = "Sent from your Twilio trial account - "
+"""What stands before the texts of an account that nobody pays for."""
+LONGEST_REPLACEMENT = 3
+"""Letters and digits that Smart Encoding may put for one character."""
+
+# What of Smart Encoding the decomposition of Unicode doesn't do by itself: small capitals become
+# letters, and a letter that looks like one an exclamation mark. Marks on their own it turns into
+# punctuation, and letters that only modify others too.
+# Source: SmartEncodingMap of Twilio's message-segment-calculator.
+_SMART_LETTERS = {
+    ord(unicodedata.lookup(f"LATIN LETTER SMALL CAPITAL {letter}")): letter
+    for letter in "ABCDEFGHIJKLMNOPRSTUVWYZ"
+} | {0x01C3: "!"}
 
 
 def report_of_resource(
@@ -91,11 +105,29 @@ def _code(code: object) -> str | None:
 
 
 def is_same_body(ours: str, theirs: str) -> bool:
-    """Whether Twilio's body may be ours: it may have put plainer characters into it, trimmed it, or
-    have been told to forget it."""
-    plain = _plain(theirs)
-    return not theirs or plain == _plain(ours)
+    """Whether Twilio's body may be ours: it may have put plainer characters into it, trimmed it,
+    put something before it, or have been told to forget it. In doubt it is."""
+    theirs_plain, ours_plain = _plain(theirs.removeprefix(TRIAL)), _plain(ours)
+    if not theirs or theirs_plain == ours_plain:
+        return True
+    is_its_end = bool(ours_plain) and theirs_plain.endswith(ours_plain)
+    return is_its_end or _may_have_become(ours, theirs_plain)
 
 
 def _plain(body: str) -> str:
-    return re.sub(r"[^0-9a-z]", "", body.lower())
+    """Its letters and digits of any alphabet, without accents, as far as Smart Encoding leaves
+    them."""
+    body = unicodedata.normalize("NFKD", body.translate(_SMART_LETTERS)).casefold()
+    return "".join(c for c in body if c.isalnum() and unicodedata.category(c) != "Lm")
+
+
+def _may_have_become(ours: str, theirs_plain: str) -> bool:
+    """By replacements that we don't know of: nothing but characters beyond ASCII is replaced, so
+    the others are still there, in their order. Says no where they are the smaller part."""
+    kept = [c.lower() for c in ours if c.isascii() and c.isalnum()]
+    replaced = sum(not c.isascii() for c in ours)
+    if not len(kept) >= replaced > 0:
+        return False
+    rest = iter(theirs_plain)
+    longest = len(kept) + LONGEST_REPLACEMENT * replaced
+    return len(theirs_plain) <= longest and all(c in rest for c in kept)

@@ -370,6 +370,16 @@ async def test_other_texts_are_not_taken_for_it(twin: TwilioTwin, twilio: Twilio
         (" Hi \n there ", "Hi there"),
         ("Look [https://a.b/c.jpg]", "Look "),
         ("Hi there", ""),  # redacted
+        ("Only ½ mile", "Only 1/2 mile"),
+        ("Ｐｏｌｌｓ　ｏｐｅｎ at ７", "Polls  open at 7"),
+        ("ᴠᴏᴛᴇ nowǃ Itʼs easy", "VOTE now! It's easy"),
+        ("José and Nuñez", "José and Nun~ez"),
+        ("Call № 5 today", "Call # 5 today"),  # by a rule that we don't know
+        ("Привет, это Аня", "Привет, это Аня"),
+        ("👍", "👍"),
+        ("Hi there", "Sent from your Twilio trial account - Hi there"),
+        ("Hi – there", "Sent from your Twilio trial account - Hi - there"),
+        ("👍", "Sent from your Twilio trial account - 👍"),
     ],
 )
 async def test_a_body_that_twilio_has_changed_is_known_again(
@@ -378,6 +388,25 @@ async def test_a_body_that_twilio_has_changed_is_known_again(
     await twilio.send(a_text(ours))
     twin.accepted[0].form["Body"] = theirs
     assert len(await twilio.look_up(a_text(ours), minutes_ago(10))) == 1
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        ("Привет, это Аня", "Привет, это Яна"),
+        ("投票は七時から", "投票は八時から"),
+        ("Hi Ann", "Hi Anna"),
+        ("Hi Ann", "Hi Bob – vote!"),
+        ("It’s on at 7", "It’s on at 8"),
+        ("👍", "Hi there"),
+        ("[https://a.b/c.jpg]", "Hi there"),
+    ],
+)
+async def test_what_says_something_else_is_another_text(
+    twin: TwilioTwin, twilio: Twilio, ours: str, theirs: str
+) -> None:
+    await twilio.send(a_text(theirs))
+    assert await twilio.look_up(a_text(ours), minutes_ago(10)) == []
 
 
 async def test_all_pages_are_read_and_the_earliest_comes_first(
