@@ -8,7 +8,7 @@ import asyncio
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -48,7 +48,7 @@ from services.providers import (
 )
 from services.recounts import Account, claim_account, finish_account, news_of
 from services.report_writer import ReportWriter
-from services.settings import Settings
+from services.settings import DefaultService, Settings
 from services.shared_statements import UNAVAILABLE
 from services.twilio import open_twilio
 
@@ -213,11 +213,11 @@ class TextWorker:
     async def _hand_over(self, text: OutgoingText, until: float) -> Outcome:
         provider = self._providers.get(text.provider)
         if provider is None:
-            return NotSent(f"There is no provider {text.provider}.")
+            return NotSent(f"There is no provider {text.provider}.", LONGEST_BACKOFF_SECONDS)
         limit = self._limits.get(text.provider)
         has_turn = limit is None or await limit.turn(lambda: self._may_wait(text))
-        if wait := self._seconds_to_wait(text):
-            return NotSent(f"{_service_of(text)} is paused.", wait)
+        if pause := self._seconds_to_wait(text):
+            return NotSent(f"{_service_of(text)} is paused.", pause)
         if not has_turn:
             return NotSent("The worker stops.", retry_after_seconds=0)
         if time.monotonic() >= until:
@@ -345,6 +345,8 @@ class TextWorker:
 
     async def recount(self) -> bool:
         """Settles what the providers themselves list for an account. Whether there was one."""
+        if "twilio" not in self._providers:
+            return False
         async with self._pool.connection() as connection:
             account = await claim_account(connection)
         if account is None:
@@ -456,10 +458,15 @@ async def text_worker(
 async def open_providers(
     settings: Settings, secret: str, report: Callable[[Report], None]
 ) -> AsyncIterator[Mapping[str, Provider]]:
-    """By the name that a message has as its service. `report` is told what they say later."""
+    """By the name that a message has as its service. `report` is told what they say later.
+
+    Twilio is there only where texts are to be sent out: nothing may leave from a copy of a database
+    that is tried out, whatever it holds.
+    """
     fakeservice = FakeService(settings, report)
-    async with open_twilio(settings, secret) as twilio:
-        try:
-            yield {"fakeservice": fakeservice, "twilio": twilio}
-        finally:
-            fakeservice.close()
+    async with AsyncExitStack() as stack:
+        stack.callback(fakeservice.close)
+        providers: dict[str, Provider] = {"fakeservice": fakeservice}
+        if settings.default_service is DefaultService.TWILIO:
+            providers["twilio"] = await stack.enter_async_context(open_twilio(settings, secret))
+        yield providers

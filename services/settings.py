@@ -144,8 +144,9 @@ class Settings(BaseSettings):
     )
     default_service: DefaultService = Field(
         DefaultService.FAKESERVICE,
-        description="fakeservice: texts are not sent out, only said to be. twilio: by the team's "
-        "messaging services at Twilio. The same as Spoke's.",
+        description="fakeservice: texts are not sent out, only said to be; Twilio is asked "
+        "nothing, and texts that were accepted for it wait. twilio: by the team's messaging "
+        "services at Twilio. The same as Spoke's.",
     )
     twilio_host: str = Field(
         "https://api.twilio.com", pattern=r"^https?://[^\s/]+$", description="Twilio's address."

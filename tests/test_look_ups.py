@@ -157,3 +157,29 @@ async def test_an_opt_out_from_another_team_counts_where_they_are_shared(
     async with text_worker(database.pool, settings, SECRET, PACE):
         await until(database, IN_STATE, 1, state="DONE")
     assert await value(database, "select send_status from message") == status
+
+
+async def test_nothing_is_asked_of_twilio_where_texts_are_not_sent_out(
+    database: Database, twin: TwilioTwin
+) -> None:
+    """A copy of a database that sends by Twilio, tried out with fakeservice."""
+    [team, other] = await two_teams_of_one_number(database)
+    unknown, queued = await say(database, team), await say(database, other)
+    await rows(
+        database,
+        "update outbound_text set state = 'UNKNOWN', unknown_because = '', handed_at = now()"
+        " where message_id = %(unknown)s",
+        unknown=unknown,
+    )
+    settings = load_settings(twilio_host=twin.url)
+    async with text_worker(database.pool, settings, SECRET, PACE) as worker:
+        await until(database, "select max(fence) from outbound_text", 1)
+        await until(database, IN_STATE, 1, state="QUEUED")
+        await worker.look_up()
+        await worker.recount()
+    assert twin.requests == twin.lists == []
+    assert await value(database, IN_STATE, state="UNKNOWN") == 1
+    waits = (
+        "select due_at > now() + interval '4 minutes' from outbound_text where message_id = %(q)s"
+    )
+    assert await value(database, waits, q=queued)

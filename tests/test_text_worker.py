@@ -597,7 +597,7 @@ async def test_an_outcome_waits_until_the_database_can_be_written(
         await may_answer.wait()
         if text.message_id == refused and text.fence == 1:
             return NotSent("Too many at once.", 0)
-        return Report(text.message_id, DeliveryStatus.SENT, "SM1")
+        return Report(text.message_id, DeliveryStatus.SENT, f"SM{text.message_id}")
 
     monkeypatch.setattr(provider, "send", send)
     only_read = "set default_transaction_read_only = {}"
