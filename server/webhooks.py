@@ -21,7 +21,7 @@ from services.auth_tokens import CannotDecrypt, decrypted
 from services.errors import Forbidden
 from services.inbound_texts import InboundText, Saved, save_inbound
 from services.providers import MessagingService
-from services.twilio_signatures import is_from_twilio, verified_message_id
+from services.twilio_signatures import is_from_twilio, reported_text
 from services.twilio_texts import inbound_text, report_of_callback
 
 log = structlog.get_logger("webhooks")
@@ -37,15 +37,15 @@ Fields = list[tuple[str, str]]
 async def message_report(request: Request) -> Response:
     """Repeated, reordered and late ones change nothing that they shouldn't."""
     resources = resources_of(request)
-    message_id = verified_message_id(request.query_params.get("message", ""), resources.secret)
-    if message_id is None:
+    text = reported_text(request.query_params.get("message", ""), resources.secret)
+    if text is None:
         raise Forbidden
     fields = await _fields(request)
-    service = await resources.services_of_texts.ask(message_id)
+    service = await resources.services_of_texts.ask(text.message_id)
     if service is not None:  # it may have been removed since
         _require_signature(request, resources, fields, service)
-    report = report_of_callback(dict(fields), message_id)
-    note(request, message_id=message_id, reported=report.status)
+    report = report_of_callback(dict(fields), text)
+    note(request, message_id=text.message_id, reported=report.status)
     applied = await resources.reports.write(report)
     if applied.moved_team_id is not None:
         resources.bell.ring([applied.moved_team_id])

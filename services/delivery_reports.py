@@ -101,6 +101,7 @@ def _row(report: Report) -> dict[str, object]:
         "error_code": report.error_code,
         "response": orjson.dumps([report.response]).decode(),
         "fence": report.fence,
+        "accepted_at": report.accepted_at,
     }
 
 
@@ -108,9 +109,9 @@ _STATEMENT = f"""
 with report as materialized (
   select * from rows from (json_to_recordset(%(reports)s::json) as (
     message_id bigint, status text, service_id text, segments smallint, error_code text,
-    response text, fence int
+    response text, fence int, accepted_at timestamptz
   )) with ordinality as report (
-    message_id, status, service_id, segments, error_code, response, fence, arrival
+    message_id, status, service_id, segments, error_code, response, fence, accepted_at, arrival
   )
 ),
 -- The debits that may have to be given back or settled. Here and below, `offset 0` and arrays keep
@@ -144,6 +145,7 @@ text as materialized (
     where (select count(*) from account) >= 0
       and o.message_id = r.message_id
       and (r.fence is null or r.fence = o.fence)
+      and (r.accepted_at is null or r.accepted_at = o.created_at)
     for no key update of o
   ) as locked
 ),

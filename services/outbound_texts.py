@@ -37,6 +37,7 @@ class Claimed:
 
     message_id: int
     fence: int
+    accepted_at: datetime
     handed_at: datetime
     cell: str | None
     text: str | None
@@ -57,6 +58,7 @@ class Claimed:
             cell=self.cell,
             text=self.text,
             send_before=self.send_before,
+            accepted_at=self.accepted_at,
             provider=self.provider,
             service=self._service,
         )
@@ -195,8 +197,9 @@ async def _fence_of_unknown(connection: AsyncConnection, message_id: int) -> int
 
 # An opt-out's own confirmation is as old as it, or younger.
 _SHOWN = """
-select c.message_id, c.fence, c.handed_at, m.contact_number as cell, m.text, m.send_before,
-  m.service as provider, s.messaging_service_sid as service_sid, s.account_sid,
+select c.message_id, c.fence, c.created_at as accepted_at, c.handed_at, m.contact_number as cell,
+  m.text, m.send_before, m.service as provider, s.messaging_service_sid as service_sid,
+  s.account_sid,
   s.encrypted_auth_token,
   coalesce(m.send_before > now(), false) and not exists (
     select from opt_out o
@@ -228,7 +231,7 @@ claimed as (
   update outbound_text o
   set state = 'SENDING', fence = o.fence + 1, handed_at = now(), lease_until = now() + %(lease)s
   where o.message_id = any(array(select message_id from head))
-  returning o.message_id, o.team_id, o.fence, o.handed_at, o.messaging_service_sid
+  returning o.message_id, o.team_id, o.fence, o.created_at, o.handed_at, o.messaging_service_sid
 )
 {_SHOWN}
 """
@@ -245,7 +248,7 @@ with due as (
 claimed as (
   update outbound_text o set lease_until = now() + %(again)s
   where o.message_id = any(array(select message_id from due))
-  returning o.message_id, o.team_id, o.fence, o.handed_at, o.messaging_service_sid
+  returning o.message_id, o.team_id, o.fence, o.created_at, o.handed_at, o.messaging_service_sid
 )
 {_SHOWN}
 """

@@ -31,6 +31,7 @@ class MessagingService:
 class OutgoingText:
     """A text in a worker's hands. `text`: with the markup of its media, if any. `fence`: how often
     it has been taken in hand; what an earlier hand still brings is told from the last one's by it.
+    `accepted_at`: tells it from another that had its id before a backup was restored.
     """
 
     message_id: int
@@ -38,6 +39,7 @@ class OutgoingText:
     cell: str
     text: str
     send_before: datetime
+    accepted_at: datetime
     provider: str
     service: MessagingService | None
 
@@ -48,6 +50,7 @@ class Report:
 
     `service_id`: the provider's own id of it. `segments`: as the provider counts them; None where
     it doesn't know yet. `fence`: of the hand that brings the report, if it isn't the provider.
+    `accepted_at`: when the text of that id was, if the report doesn't come at once.
     """
 
     message_id: int
@@ -57,6 +60,7 @@ class Report:
     error_code: str | None = None
     response: Mapping[str, Any] = field(default_factory=dict)
     fence: int | None = None
+    accepted_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ from services.providers import (
 )
 from services.segments import media_url, without_media
 from services.settings import Settings
-from services.twilio_signatures import report_address
+from services.twilio_signatures import ReportedText, report_address
 from services.twilio_texts import is_same_body, report_of_resource
 
 log = structlog.get_logger("twilio")
@@ -101,7 +101,9 @@ class Twilio:
             "To": text.cell,
             "MessagingServiceSid": text.service.sid,
             "ValidityPeriod": str(min(max(left, 1), LONGEST_VALIDITY)),
-            "StatusCallback": report_address(self._address, self._secret, text.message_id),
+            "StatusCallback": report_address(
+                self._address, self._secret, ReportedText(text.message_id, text.accepted_at)
+            ),
         }
         if body := without_media(text.text):
             form["Body"] = body

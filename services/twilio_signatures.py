@@ -1,6 +1,7 @@
 """Who may tell us what became of a text: ours is the address, Twilio's the request.
 
-The address that a report comes to carries the text's id, signed with the session secret. Requests
+The address that a report comes to carries the text's id and when it was accepted, signed with the
+session secret: after a backup was restored the same id may be given to another. Requests
 are signed by Twilio with the token of the account.
 Source: Twilio's documentation of webhook security and of connection overrides.
 """
@@ -9,6 +10,8 @@ import base64
 import hashlib
 import hmac
 from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 from urllib.parse import quote, urlsplit
 
 from itsdangerous import BadSignature, Signer
@@ -19,20 +22,31 @@ OVERRIDES = "rc=5&rp=ct,rt,5xx"
 """Twilio tries a report again that we couldn't take: five times, within 15 seconds."""
 
 Form = Iterable[tuple[str, str]]
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def report_address(address: str, secret: str, message_id: int) -> str:
+class ReportedText(NamedTuple):
+    """Which text a report is of."""
+
+    message_id: int
+    accepted_at: datetime
+
+
+def report_address(address: str, secret: str, text: ReportedText) -> str:
     """`address`: of this server."""
-    signed = quote(_signer(secret).sign(str(message_id)).decode())
+    microseconds = (text.accepted_at - _EPOCH) // timedelta(microseconds=1)
+    signed = quote(_signer(secret).sign(f"{text.message_id}-{microseconds}").decode())
     return f"{address}{REPORTS}?message={signed}#{OVERRIDES}"
 
 
-def verified_message_id(signed: str, secret: str) -> int | None:
+def reported_text(signed: str, secret: str) -> ReportedText | None:
     """Of the parameter `message` of a report's address, if the signature is ours."""
     try:
-        return int(_signer(secret).unsign(signed.encode()))
+        named = _signer(secret).unsign(signed.encode()).decode()
+        message_id, microseconds = map(int, named.split("-"))
     except (BadSignature, ValueError):
         return None
+    return ReportedText(message_id, _EPOCH + timedelta(microseconds=microseconds))
 
 
 def _signer(secret: str) -> Signer:

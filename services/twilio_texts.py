@@ -8,6 +8,7 @@ from typing import Any
 from services.errors import InvalidInput
 from services.inbound_texts import InboundText
 from services.providers import DeliveryStatus, Report
+from services.twilio_signatures import ReportedText
 
 # `failed` is Twilio's own refusal, or a text that never left its queue; where a carrier has taken a
 # text, its end is `undelivered`. Everything else that is not the end means that Twilio has it.
@@ -61,14 +62,15 @@ def report_of_resource(
     )
 
 
-def report_of_callback(form: Mapping[str, str], message_id: int) -> Report:
+def report_of_callback(form: Mapping[str, str], text: ReportedText) -> Report:
     return Report(
-        message_id,
+        text.message_id,
         delivery_status(form.get("MessageStatus") or form.get("SmsStatus")),
         form.get("MessageSid") or form.get("SmsSid", ""),
         segments=segments(form.get("NumSegments")),
         error_code=_code(form.get("ErrorCode")),
         response={name: value[:LONGEST_KEPT] for name, value in form.items()},
+        accepted_at=text.accepted_at,
     )
 
 

@@ -4,6 +4,7 @@ and in whichever order it comes."""
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -20,7 +21,7 @@ from server.resources import Resources, open_resources
 from server.text_worker import text_worker
 from services.send_statement import write_sends
 from services.settings import Settings, load_settings
-from services.twilio_signatures import report_address
+from services.twilio_signatures import ReportedText, report_address
 from tests.conftest import SECRET
 from tests.servers import free_port
 from tests.test_text_worker import QUICK, eventually, until
@@ -47,6 +48,7 @@ from tests.world import (
 )
 
 ADDRESS = "https://spoke.example"
+ACCEPTED_AT = datetime(2026, 11, 1, 12, 30, 15, 123456, UTC)
 
 
 @pytest.fixture
@@ -76,14 +78,18 @@ async def make_texting_team(database: Database) -> Team:
 async def accept(
     database: Database, team: Team, *texts: str, sid: str | None = SERVICE_SID, cost: int = 1
 ) -> list[int]:
-    """Texts of that cost, each to another contact."""
+    """Texts of that cost, each to another contact, accepted at ACCEPTED_AT."""
     sends = [
         make_send(team, position, cost=cost, text=text, service="twilio", messaging_service_sid=sid)
         for position, text in enumerate(texts)
     ]
     async with database.pool.connection() as connection:
-        written = await write_sends(connection, sends)
-    return [one.message_id or 0 for one in written]
+        ids = [one.message_id or 0 for one in await write_sends(connection, sends)]
+        await connection.execute(
+            "update outbound_text set created_at = %s where message_id = any(%s)",
+            [ACCEPTED_AT, ids],
+        )
+    return ids
 
 
 def a_form(status: str, sid: str = "SM1", **more: str) -> dict[str, str]:
@@ -106,10 +112,12 @@ async def report(
     *,
     token: str = AUTH_TOKEN,
     secret: str = SECRET,
+    accepted_at: datetime = ACCEPTED_AT,
     **changes: Any,
 ) -> httpx2.Response:
     """As Twilio does it; `changes`: to the request after it was signed."""
-    url, _ = urldefrag(report_address(ADDRESS, secret, message_id))
+    text = ReportedText(message_id, accepted_at)
+    url, _ = urldefrag(report_address(ADDRESS, secret, text))
     headers = {"X-Twilio-Signature": twilio_signature(url, form, token)}
     request = {"url": url.removeprefix(ADDRESS), "data": form, "headers": headers} | changes
     return await client.post(**request)
@@ -260,6 +268,18 @@ async def test_reports_of_a_service_that_was_removed_are_still_taken(
     answer = await report(client, message_id, a_form("delivered"), token="unknown by now")
     assert answer.status_code == 204
     assert await status_of(database, message_id) == "DELIVERED"
+
+
+async def test_reports_of_a_text_that_had_its_id_before_are_not_its_own(
+    client: httpx2.AsyncClient, database: Database, team: Team
+) -> None:
+    """A backup was restored, and ids were handed out anew."""
+    [message_id] = await accept(database, team, "Hi!")
+    before = await state(database)
+    earlier = ACCEPTED_AT - timedelta(microseconds=1)
+    answer = await report(client, message_id, a_form("failed"), accepted_at=earlier)
+    assert answer.status_code == 204
+    assert changed_tables(before, await state(database)) == set()
 
 
 async def test_a_token_that_can_not_be_read_lets_nobody_in(

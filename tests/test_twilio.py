@@ -30,7 +30,7 @@ from services.twilio import (
     Twilio,
     open_twilio,
 )
-from services.twilio_signatures import verified_message_id
+from services.twilio_signatures import reported_text
 from tests.conftest import SECRET
 from tests.servers import free_port
 from tests.twilio_twin import (
@@ -45,6 +45,7 @@ from tests.twilio_twin import (
 from tests.world import encrypted
 
 CELL = "+12025550123"
+ACCEPTED_AT = datetime(2026, 11, 1, 12, 30, 15, 123456, UTC)
 SERVICE = MessagingService(SERVICE_SID, ACCOUNT_SID, encrypted(AUTH_TOKEN, SECRET))
 
 
@@ -68,7 +69,7 @@ def settings_for(host: str) -> Settings:
 
 def a_text(text: str = "Hi!", **changes: Any) -> OutgoingText:
     send_before = datetime.now(UTC) + timedelta(hours=3)
-    outgoing = OutgoingText(7, 2, CELL, text, send_before, "twilio", SERVICE)
+    outgoing = OutgoingText(7, 2, CELL, text, send_before, ACCEPTED_AT, "twilio", SERVICE)
     return replace(outgoing, **changes)
 
 
@@ -115,13 +116,15 @@ async def test_reports_are_wanted_at_an_address_that_nobody_can_guess(
 ) -> None:
     await twilio.send(a_text())
     address = urlsplit(twin.requests[0]["StatusCallback"])
-    assert address.geturl().startswith(f"{twin.url}/twilio-message-report?message=7.")
+    expected = f"{twin.url}/twilio-message-report?message=7-1793536215123456."
+    assert address.geturl().startswith(expected)
     assert address.fragment == "rc=5&rp=ct,rt,5xx"
     signed = parse_qs(address.query)["message"][0]
-    assert verified_message_id(signed, SECRET) == 7
-    for forged in ("8" + signed[1:], signed[:-1], "7", "7.", "", "7.é", signed + "x"):
-        assert verified_message_id(forged, SECRET) is None
-    assert verified_message_id(signed, "another-secret-of-the-tests") is None
+    assert reported_text(signed, SECRET) == (7, ACCEPTED_AT)
+    later = signed.replace("56.", "57.")
+    for forged in ("8" + signed[1:], later, signed[:-1], "7", "7.", "", "7.é", signed + "x"):
+        assert reported_text(forged, SECRET) is None
+    assert reported_text(signed, "another-secret-of-the-tests") is None
 
 
 @pytest.mark.parametrize(
