@@ -370,8 +370,8 @@ async def test_rebuilds_and_reports_while_texts_are_sent_leave_the_exact_sum(
             message_ids = await write(crowd, sends)
             statuses = list(DeliveryStatus)
             reports = [
-                Report(message_id, statuses[(n + number) % 5], "SM1", segments=1 + n % 3)
-                for number, message_id in enumerate(message_ids)
+                Report(m, statuses[(n + number) % 5], f"SM{m}", segments=1 + n % 3)
+                for number, m in enumerate(message_ids)
             ]
             async with crowd.pool.connection() as connection:
                 await apply_reports(connection, reports)
@@ -441,7 +441,8 @@ async def test_nothing_drifts_in_the_middle_of_sending(database: Database, crowd
         for _ in range(30):
             [message_id] = await write(crowd, [make_send(team, position, cost=2)])
             async with crowd.pool.connection() as connection:
-                report = Report(message_id, DeliveryStatus.DELIVERED, "SM1", segments=1)
+                sid = f"SM{message_id}"
+                report = Report(message_id, DeliveryStatus.DELIVERED, sid, segments=1)
                 await apply_reports(connection, [report])
 
     sending = [asyncio.create_task(send(position)) for position in range(10)]

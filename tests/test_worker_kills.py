@@ -155,7 +155,7 @@ async def test_killed_workers_lose_nothing_and_send_nothing_twice(
     assert len(taken) > count / 2
     found = await rows(
         database,
-        "select text, service_id, send_status, given_back from message m"
+        "select text, m.service_id, send_status, given_back from message m"
         " join outbound_text o on o.message_id = m.id",
     )
     sids = {text.body: text.sid for text in twin.accepted}
