@@ -44,6 +44,8 @@ def served(*arguments: str, port: int | None = None, **environment: str) -> Iter
             announced.append(line.rstrip())
             if announced[-1] == "ready":
                 break
+        else:
+            raise AssertionError(f"the server has not become ready: {announced}")
         try:
             with httpx2.Client(base_url=f"http://127.0.0.1:{port}") as client:
                 yield Running(process, announced, port, client)

@@ -21,7 +21,7 @@ import pytest
 from models.database import Database
 from services.send_statement import Outcome, write_sends
 from tests.conftest import SECRET
-from tests.servers import Running, inherited, run, served
+from tests.servers import Running, free_port, inherited, run, served
 from tests.twilio_twin import (
     ACCOUNT_SID,
     AUTH_TOKEN,
@@ -139,8 +139,14 @@ async def test_killed_workers_lose_nothing_and_send_nothing_twice(
     )
     for cell in team.cells:
         twin.will_treat(cell, BEHAVIOURS[luck.choice(KINDS)])
+    port = free_port()
     with served(
-        DATABASE_URL=database_url, SESSION_SECRET=SECRET, DEFAULT_SERVICE="twilio"
+        port=port,
+        DATABASE_URL=database_url,
+        SESSION_SECRET=SECRET,
+        DEFAULT_SERVICE="twilio",
+        TWILIO_HOST=twin.url,
+        BASE_URL=f"http://127.0.0.1:{port}",
     ) as server:
         await asyncio.gather(accept_all(database, team), killing(database_url, server, twin, luck))
         with worker(database_url, server, twin):
