@@ -131,7 +131,7 @@ async def handle_conversation(
     hands = _Hands(transaction, writer, settings, actor)
     try:
         await _handle(hands, handling)
-    except (Refused, InvalidInput, Forbidden) as refusal:
+    except (Refused, InvalidInput, Forbidden, NotFound) as refusal:
         if handling.draft:
             count_send(refusal.code)
         if handling.opt_out and not handling.is_only_opt_out:
@@ -162,7 +162,9 @@ async def _planned(hands: _Hands, handling: Handling) -> _Plan | None:
         require_same(facts.remembered, draft)
         return None
     if facts.contact is None:
-        raise NotFound("There is no such contact in an active campaign.")
+        if draft:
+            raise NotFound("There is no such contact in an active campaign.")
+        return _Plan(handling, None, None, None)  # nothing is confirmed there
     return _Plan(
         handling,
         facts.contact,

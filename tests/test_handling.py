@@ -194,6 +194,7 @@ async def test_at_0_credits_an_opt_out_is_confirmed_and_the_next_text_refused(
         (None, "x" * 5000),
         ("update all_campaign set texting_hours_start = 0, texting_hours_end = 0", BYE),
         ("update campaign_contact set archived = true where id = 1", None),
+        ("update campaign_contact set archived = true where id = 1", BYE),
     ],
 )
 async def test_an_opt_out_stands_whether_it_can_be_confirmed_or_not(
@@ -237,6 +238,15 @@ async def test_a_refused_text_leaves_the_opt_out_standing(api: Api, demo_url: st
     )
     assert refused.codes == ["MESSAGE_TOO_LONG"]
     assert figures(demo_url) == (1, "", 1, "closed", 24)
+
+
+async def test_a_text_to_an_archived_contact_leaves_the_opt_out_standing(
+    api: Api, demo_url: str
+) -> None:
+    run(demo_url, "update campaign_contact set archived = true where id = 1")
+    refused = await handle(api, message=message(), optOut=opt_out(), answers=[answer("Yes")])
+    assert refused.codes == ["NOT_FOUND"]
+    assert figures(demo_url) == (0, "", 1, "closed", 25)
 
 
 @pytest.mark.parametrize(
