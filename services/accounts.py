@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from sqlalchemy import delete, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.users import Membership, User, UserSession
@@ -89,9 +90,6 @@ async def _require_above(
 
 async def _change(session: AsyncSession, user: User, particulars: Particulars) -> None:
     email = checked_email(particulars.email)
-    taken = select(User.id).where(User.email == email, User.id != user.id)
-    if await session.scalar(taken) is not None:
-        raise InvalidInput("That email is already taken.")
     if particulars.notification_frequency not in FREQUENCIES:
         raise InvalidInput(f"notificationFrequency must be one of {', '.join(FREQUENCIES)}.")
     user.first_name = checked_name(particulars.first_name, "The first name")
@@ -99,7 +97,10 @@ async def _change(session: AsyncSession, user: User, particulars: Particulars) -
     user.email = email
     user.cell = checked_cell(particulars.cell)
     user.notification_frequency = particulars.notification_frequency
-    await session.flush()
+    try:
+        await session.flush()
+    except IntegrityError:  # nothing else of a person is unique
+        raise InvalidInput("That email is already taken.") from None
 
 
 async def get_own_account(session: AsyncSession, actor: Actor, *, user_id: int) -> User:

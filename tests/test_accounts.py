@@ -122,6 +122,14 @@ async def test_bad_particulars_change_nothing(
     assert stored(demo_url, "first_name", "texter") == "Terry"
 
 
+async def test_of_many_who_want_one_address_at_once_one_gets_it(api: Api, demo_url: str) -> None:
+    people = ("texter", "supervolunteer", "admin", "owner")
+    answers = await asyncio.gather(
+        *(edit(api, who, who, email="wanted@example.net") for who in people)
+    )
+    assert sorted(answer.codes for answer in answers) == [[], *[["BAD_USER_INPUT"]] * 3]
+
+
 async def test_a_new_password_ends_the_sessions_elsewhere(
     api: Api, client: httpx2.AsyncClient, demo_url: str
 ) -> None:
