@@ -118,19 +118,10 @@ class OrganizationSettings(NamedTuple):
     def id(self) -> int:
         return self.team.id
 
-    def value(self, name: str) -> Any:
-        """Whoever asks."""
-        setting = SETTINGS[name]
-        stored = self.features.get(setting.key, setting.default)
-        if issubclass(setting.kind, StrEnum):
-            return setting.kind.__members__.get(str(stored), setting.default)
-        is_sound = type(stored) is setting.kind or (stored is None and name in _MAY_BE_UNSET)
-        return stored if is_sound else setting.default
-
     def shown(self, actor: Actor, name: str) -> Any:
         """Of a secret only how it begins. Raises Forbidden."""
         require_reader(actor, self.team, SETTINGS[name].reader)
-        value = self.value(name)
+        value = _value(self.features, name)
         return f"{value[:4]}{'*' * 16}" if name == "numbers_api_key" and value else value
 
 
@@ -147,11 +138,20 @@ def features_of(organization: Organization) -> dict[str, Any]:
     return features if isinstance(features, dict) else {}
 
 
+def _value(features: Mapping[str, Any], name: str) -> Any:
+    """Whoever asks."""
+    setting = SETTINGS[name]
+    stored = features.get(setting.key, setting.default)
+    if issubclass(setting.kind, StrEnum):
+        return setting.kind.__members__.get(str(stored), setting.default)
+    is_sound = type(stored) is setting.kind or (stored is None and name in _MAY_BE_UNSET)
+    return stored if is_sound else setting.default
+
+
 def default_approval(organization: Organization) -> RequestAutoApprove:
     """What happens to the requests of somebody who joins."""
-    setting = SETTINGS["default_texter_approval_status"]
-    stored = features_of(organization).get(setting.key)
-    return RequestAutoApprove.__members__.get(str(stored), RequestAutoApprove.APPROVAL_REQUIRED)
+    approval = _value(features_of(organization), "default_texter_approval_status")
+    return RequestAutoApprove(approval)
 
 
 async def edit_settings(
