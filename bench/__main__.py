@@ -18,6 +18,8 @@ NAMES = (
     "limit",
     "refuse",
     "mixed",
+    "handle",
+    "todos",
     "live",
     "texts",
     "providers",

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import exists, select
+from sqlalchemy import exists, false, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.campaigns import Assignment, Campaign
@@ -88,7 +88,7 @@ async def campaigns_with_unassigned_contacts(
     waiting = exists().where(
         CampaignContact.campaign_id == Campaign.id,
         CampaignContact.assignment_id.is_(None),
-        CampaignContact.archived.is_(False),
+        CampaignContact.archived == false(),  # as Spoke's partial indexes say it
     )
     found = set(
         await session.scalars(select(Campaign.id).where(Campaign.id.in_(campaign_ids), waiting))

@@ -1,9 +1,12 @@
-"""What a send costs PostgreSQL, whatever it assumes about costs: no statement looks through a
-table, so that nothing grows with the database, and none is planned anew each time."""
+"""What sends and todo lists cost PostgreSQL, whatever it assumes about costs: no statement looks
+through a table, so that nothing grows with the database, and no send is planned anew each time."""
 
 import pytest
+from sqlalchemy import text
 
 from models.database import Database, open_database
+from services.campaigns import campaigns_with_unassigned_contacts, todos_of_user
+from services.contacts import ContactsFilter, ContactsWanted, contact_counts_of_assignments
 from services.conversations import Conversations
 from services.delivery_reports import apply_reports
 from services.outbound_texts import claim_texts
@@ -156,6 +159,21 @@ async def test_handing_over_and_settling_look_through_no_table(
             )
         assert all(applied.is_news for applied in found)
         assert await scans(database) == before
+
+
+async def test_a_todo_list_looks_through_no_contacts(database: Database) -> None:
+    team = await make_team(database, contacts=1)
+    await rows(database, _CROWD, others=OTHERS)
+    await rows(database, "vacuum analyze")
+    before = await scans(database)
+    async with database.sessions.begin() as session:
+        await session.execute(text("select pg_stat_force_next_flush()"))
+        [todo] = await todos_of_user(session, user_id=team.texter.user_id, organization_id=None)
+        everybody = ContactsWanted(todo.id, ContactsFilter(textable_now=True))
+        assert await contact_counts_of_assignments(session, [everybody]) == [1]
+        assert await campaigns_with_unassigned_contacts(session, [todo.campaign_id]) == [False]
+    after = await scans(database)
+    assert after["campaign_contact"] == before["campaign_contact"]
 
 
 async def send_and_show(

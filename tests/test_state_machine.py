@@ -64,7 +64,6 @@ EXPECTED = {
     "switch",
     "settled upwards",
     "settled downwards",
-    "settled into an exhaustion",
     "given back",
     "given back after it was settled",
     "reported without a debit",
