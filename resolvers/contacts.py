@@ -87,7 +87,7 @@ def messages(root: strawberry.Parent[CampaignContact], info: Info) -> Awaitable[
 
 
 def opt_out(root: strawberry.Parent[CampaignContact], info: Info) -> Awaitable[Any]:
-    return info.context.loaders.opt_outs.load(root.id)
+    return info.context.conversations.opt_outs.ask(root.id)
 
 
 def location(root: strawberry.Parent[CampaignContact], info: Info) -> Awaitable[Any]:

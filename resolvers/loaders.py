@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from strawberry.dataloader import DataLoader
 
 from models.campaigns import Campaign
-from models.contacts import CampaignContact, OptOut, ZipCode
+from models.contacts import CampaignContact, ZipCode
 from models.organizations import Organization
 from models.scripts import CampaignVariable, CannedResponse, InteractionStep
 from models.tags import Tag
@@ -26,7 +26,6 @@ from services.contacts import (
     ContactsWanted,
     contact_counts_of_assignments,
     contacts_of_assignments,
-    opt_outs_of_contacts,
     places_by_zip,
 )
 from services.errors import ServiceError, ServiceUnavailable
@@ -110,10 +109,6 @@ class Loaders:
     @cached_property
     def memberships(self) -> DataLoader[int, list[TeamMembership]]:
         return self._loader(memberships_of_users)
-
-    @cached_property
-    def opt_outs(self) -> DataLoader[int, OptOut | None]:
-        return self._loader(lambda session, ids: opt_outs_of_contacts(session, self._settings, ids))
 
     @cached_property
     def purchases(self) -> DataLoader[Wanted, list[Purchase]]:

@@ -62,7 +62,7 @@ async def open_resources(settings: Settings, url: str, secret: str) -> AsyncIter
                 database=database,
                 bell=bell,
                 writer=writer,
-                conversations=Conversations(database.pool),
+                conversations=Conversations(database.pool, settings),
                 reports=ReportWriter(database.pool),
                 messaging_services=SharedStatements(database.pool, services_by_sid),
                 services_of_texts=SharedStatements(database.pool, services_of_texts),

@@ -24,11 +24,10 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.campaigns import Assignment, Campaign
-from models.contacts import CampaignContact, OptOut, ZipCode
+from models.contacts import CampaignContact, ZipCode
 from services.access import Actor
 from services.campaigns import get_assignment, require_part
 from services.errors import InvalidInput, NotFound
-from services.settings import Settings
 
 MOST_CONTACTS = 10_000
 STATUSES = frozenset({"needsMessage", "needsResponse", "convo", "messaged", "closed"})
@@ -241,25 +240,6 @@ def _kinds_of_contacts() -> Select[Any]:
 
 
 _KINDS = _kinds_of_contacts()  # once: building it costs as much as asking it
-
-
-async def opt_outs_of_contacts(
-    session: AsyncSession, settings: Settings, contact_ids: Sequence[int]
-) -> list[OptOut | None]:
-    """For each contact the opt-out that stops texts to it, if any."""
-    same_team = (
-        OptOut.organization_id.is_not(None)
-        if settings.optouts_share_all_orgs
-        else OptOut.organization_id == Campaign.organization_id
-    )
-    rows = await session.execute(
-        select(CampaignContact.id, OptOut)
-        .join(Campaign, Campaign.id == CampaignContact.campaign_id)
-        .join(OptOut, and_(OptOut.cell == CampaignContact.cell, same_team))
-        .where(CampaignContact.id.in_(contact_ids))
-    )
-    found: dict[int, OptOut] = dict(rows.all())
-    return [found.get(contact_id) for contact_id in contact_ids]
 
 
 async def places_by_zip(session: AsyncSession, zips: Sequence[str]) -> list[ZipCode | None]:

@@ -1,8 +1,44 @@
 """Opting out: no more texts to this number, in any campaign of the team."""
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 from psycopg import AsyncConnection
 
 from services.settings import Settings
+
+
+class OptOut(NamedTuple):
+    """What clients are shown of one."""
+
+    id: int
+    cell: str
+
+
+async def opt_outs_of_contacts(
+    connection: AsyncConnection, contact_ids: Sequence[int], *, are_shared: bool
+) -> list[OptOut | None]:
+    """For each contact the opt-out that stops texts to it, if any.
+
+    `are_shared`: whether an opt-out from one team stops those of all."""
+    wanted = {"ids": list(contact_ids), "share": are_shared}
+    cursor = await connection.execute(_OF_CONTACTS, wanted, prepare=True)
+    found = {contact_id: OptOut(*rest) for contact_id, *rest in await cursor.fetchall()}
+    return [found.get(contact_id) for contact_id in contact_ids]
+
+
+# The sub-queries: see services/send_facts.py. "Limit" keeps it to the index of opt_out.cell.
+_OF_CONTACTS = """
+select c.id, opt_out.id, opt_out.cell
+from campaign_contact c
+join all_campaign on all_campaign.id = c.campaign_id
+cross join lateral (
+  select o.id, o.cell from opt_out o
+  where o.cell = c.cell and ((select %(share)s) or o.organization_id = all_campaign.organization_id)
+  order by o.id limit 1
+) opt_out
+where c.id = any((select %(ids)s::int[])::int[])
+"""
 
 
 async def record_opt_out(

@@ -7,7 +7,7 @@ import pytest
 from models.database import Database
 from services import messages
 from services.conversations import Conversations
-from tests.world import make_team, rows
+from tests.world import SETTINGS, make_team, rows
 
 _SAY = """
 insert into message (campaign_contact_id, assignment_id, contact_number, is_from_contact, text,
@@ -22,7 +22,7 @@ async def test_each_asker_gets_the_conversation_of_their_contact(database: Datab
     team = await make_team(database, contacts=3)
     for contact_id in team.contact_ids[:2]:
         await rows(database, _SAY, contact=contact_id)
-    ask = Conversations(database.pool).messages.ask
+    ask = Conversations(database.pool, SETTINGS).messages.ask
     first, again, second, silent, nobody = await asyncio.gather(
         *(ask(contact_id) for contact_id in (*team.contact_ids[:1] * 2, *team.contact_ids[1:], 999))
     )
@@ -40,6 +40,6 @@ async def test_a_long_conversation_takes_nothing_from_its_neighbours(
     team = await make_team(database, contacts=3)
     for contact_id in team.contact_ids:
         await rows(database, _SAY, contact=contact_id)
-    ask = Conversations(database.pool).messages.ask
+    ask = Conversations(database.pool, SETTINGS).messages.ask
     for found in await asyncio.gather(*map(ask, team.contact_ids)):
         assert [message.text for message in found] == ["3", "2"]

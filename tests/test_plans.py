@@ -194,9 +194,10 @@ async def send_and_show(
         actor, contact_id=contact_id, text="Hello!", assignment_id=team.assignment_id, key=key
     )
     await send_message(SendWriter(database.pool, settings), settings, actor, draft)
-    conversations = Conversations(database.pool)
+    conversations = Conversations(database.pool, settings)
     assert await conversations.contacts.ask(contact_id)
     assert len(await conversations.messages.ask(contact_id)) == messages
+    assert await conversations.opt_outs.ask(contact_id) is None
 
 
 @pytest.mark.parametrize("settings", ["fakeservice", "twilio"], indirect=True)
@@ -208,6 +209,6 @@ async def test_sends_are_planned_once(database_url: str, settings: Settings) -> 
         for position in range(12):
             await send_and_show(database, settings, sid, team, position, messages=1)
         kept = await rows(database, "select statement, custom_plans from pg_prepared_statements")
-    assert len(kept) == 5
+    assert len(kept) == 6
     # PostgreSQL tries five times what a plan for the very values would save.
     assert [row.statement for row in kept if row.custom_plans > 5] == []
