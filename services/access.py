@@ -77,6 +77,15 @@ async def require_role(session: AsyncSession, actor: Actor, team_id: int, needed
         raise Forbidden
 
 
+def require_part(actor: Actor, role: str | None, *, has_part: bool) -> None:
+    """A part of a campaign is for the texter whose it is, and for SUPERVOLUNTEERs and above.
+
+    `role`: the actor's in the campaign's team."""
+    needed = Role.TEXTER if has_part else Role.SUPERVOLUNTEER
+    if not actor.is_superadmin and not has_role(role, needed):
+        raise Forbidden
+
+
 def require_self(actor: Actor, user_id: int) -> None:
     """What is private to a person: theirs, and superadmins'."""
     if not actor.is_superadmin and actor.user_id != user_id:

@@ -34,9 +34,29 @@ async def update_answers(
     For the texter who has the contact, and SUPERVOLUNTEERs and above. Raises Forbidden,
     InvalidInput, NotFound.
     """
-    _require_few(answers)
     contact = await lock_contact(session, actor, contact_id=contact_id)
-    if any(answer.contact_id != contact_id for answer in answers):
+    await write_answers(session, contact, answers)
+    return contact
+
+
+async def delete_answers(
+    session: AsyncSession, actor: Actor, *, contact_id: int, step_ids: Sequence[int]
+) -> CampaignContact:
+    """Those to these questions, where there are any. They are kept as deleted.
+
+    For the same people. Raises Forbidden, InvalidInput, NotFound.
+    """
+    contact = await lock_contact(session, actor, contact_id=contact_id)
+    await take_answers_back(session, contact, step_ids)
+    return contact
+
+
+async def write_answers(
+    session: AsyncSession, contact: CampaignContact, answers: Sequence[Answer]
+) -> None:
+    """Of a contact that is locked. Raises InvalidInput."""
+    _require_few(answers)
+    if any(answer.contact_id != contact.id for answer in answers):
         raise InvalidInput("An answer is another contact's.")
     values = {
         answer.step_id: checked(answer.value, "An answer", longest=LONGEST_ANSWER)
@@ -49,32 +69,26 @@ async def update_answers(
         await session.execute(
             insert(QuestionResponse),
             [
-                {"campaign_contact_id": contact_id, "interaction_step_id": step_id, "value": value}
+                {"campaign_contact_id": contact.id, "interaction_step_id": step_id, "value": value}
                 for step_id, value in sorted(values.items())
             ],
         )
-    return contact
 
 
-async def delete_answers(
-    session: AsyncSession, actor: Actor, *, contact_id: int, step_ids: Sequence[int]
-) -> CampaignContact:
-    """Those to these questions, where there are any. They are kept as deleted.
-
-    For the same people. Raises Forbidden, InvalidInput, NotFound.
-    """
+async def take_answers_back(
+    session: AsyncSession, contact: CampaignContact, step_ids: Sequence[int]
+) -> None:
+    """Of a contact that is locked. Raises InvalidInput."""
     _require_few(step_ids)
-    contact = await lock_contact(session, actor, contact_id=contact_id)
     await session.execute(
         update(QuestionResponse)
         .where(
-            QuestionResponse.campaign_contact_id == contact_id,
+            QuestionResponse.campaign_contact_id == contact.id,
             QuestionResponse.interaction_step_id.in_(step_ids),
             QuestionResponse.is_deleted.is_(False),
         )
         .values(is_deleted=True)
     )
-    return contact
 
 
 def _require_few(asked: Sequence[object]) -> None:

@@ -8,8 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from models.campaigns import Assignment, Campaign
 from models.contacts import CampaignContact
 from models.users import Membership
-from services.access import Actor, Role, has_role, role_in_team
-from services.errors import Forbidden, NotFound
+from services.access import Actor, Role, require_part, role_in_team
+from services.errors import NotFound
 from services.scripts import read_custom_fields
 from services.texts import well_formed
 
@@ -28,7 +28,8 @@ async def get_campaign(session: AsyncSession, actor: Actor, *, campaign_id: int)
             )
         )
     )
-    await require_part(session, actor, campaign.organization_id, has_part=bool(has_part))
+    role = await role_in_team(session, actor.user_id, campaign.organization_id)
+    require_part(actor, role, has_part=bool(has_part))
     return campaign
 
 
@@ -38,21 +39,9 @@ async def get_assignment(session: AsyncSession, actor: Actor, *, assignment_id: 
     if assignment is None:
         raise NotFound("There is no such assignment.")
     campaign = await session.get_one(Campaign, assignment.campaign_id)
-    await require_part(
-        session, actor, campaign.organization_id, has_part=assignment.user_id == actor.user_id
-    )
+    role = await role_in_team(session, actor.user_id, campaign.organization_id)
+    require_part(actor, role, has_part=assignment.user_id == actor.user_id)
     return assignment
-
-
-async def require_part(
-    session: AsyncSession, actor: Actor, team_id: int, *, has_part: bool
-) -> None:
-    """A part of a campaign is for the texter whose it is, and for SUPERVOLUNTEERs and above."""
-    if actor.is_superadmin:
-        return
-    role = await role_in_team(session, actor.user_id, team_id)
-    if not has_role(role, Role.TEXTER if has_part else Role.SUPERVOLUNTEER):
-        raise Forbidden
 
 
 async def todos_of_user(

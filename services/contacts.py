@@ -25,8 +25,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.campaigns import Assignment, Campaign
 from models.contacts import CampaignContact, ZipCode
-from services.access import Actor
-from services.campaigns import get_assignment, require_part
+from models.users import Membership
+from services.access import Actor, require_part
+from services.campaigns import get_assignment
 from services.errors import InvalidInput, NotFound
 
 MOST_CONTACTS = 10_000
@@ -59,15 +60,42 @@ def parse_statuses(value: str | None) -> tuple[str, ...] | None:
 
 async def get_contact(session: AsyncSession, actor: Actor, *, contact_id: int) -> CampaignContact:
     """For the texter who has it, and SUPERVOLUNTEERs and above. Raises Forbidden, NotFound."""
-    contact = await session.get(CampaignContact, contact_id)
-    if contact is None:
+    return await _permitted(session, actor, contact_id, _WITH_HOLDER)
+
+
+async def lock_contact(session: AsyncSession, actor: Actor, *, contact_id: int) -> CampaignContact:
+    """For the same people. Two who change a conversation at once do it one after the other."""
+    return await _permitted(session, actor, contact_id, _LOCKED_WITH_HOLDER)
+
+
+async def _permitted(
+    session: AsyncSession, actor: Actor, contact_id: int, query: Select[CampaignContact, int, str]
+) -> CampaignContact:
+    wanted = {"contact_id": contact_id, "user_id": actor.user_id}
+    row = (await session.execute(query, wanted)).one_or_none()
+    if row is None:
         raise NotFound("There is no such contact.")
-    campaign = await session.get_one(Campaign, contact.campaign_id)
-    holder = await session.scalar(
-        select(Assignment.user_id).where(Assignment.id == contact.assignment_id)
-    )
-    await require_part(session, actor, campaign.organization_id, has_part=holder == actor.user_id)
+    contact, holder, role = row
+    require_part(actor, role, has_part=holder == actor.user_id)
     return contact
+
+
+_WITH_HOLDER = (
+    select(CampaignContact, Assignment.user_id, Membership.role)
+    .join(Campaign, Campaign.id == CampaignContact.campaign_id)
+    .outerjoin(Assignment, Assignment.id == CampaignContact.assignment_id)
+    .outerjoin(
+        Membership,
+        and_(
+            Membership.organization_id == Campaign.organization_id,
+            Membership.user_id == bindparam("user_id"),
+        ),
+    )
+    .where(CampaignContact.id == bindparam("contact_id"))
+)
+_LOCKED_WITH_HOLDER = _WITH_HOLDER.with_for_update(
+    key_share=True, of=CampaignContact
+).execution_options(populate_existing=True)
 
 
 async def chosen_contacts(
@@ -87,13 +115,6 @@ async def chosen_contacts(
     )
     found = {contact.id: contact for contact in rows}
     return [found.get(contact_id) for contact_id in contact_ids]
-
-
-async def lock_contact(session: AsyncSession, actor: Actor, *, contact_id: int) -> CampaignContact:
-    """For the same people. Two who change a conversation at once do it one after the other."""
-    contact = await get_contact(session, actor, contact_id=contact_id)
-    await session.refresh(contact, with_for_update={"key_share": True})
-    return contact
 
 
 async def set_message_status(

@@ -7,8 +7,8 @@ from decimal import Decimal
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.access import Actor
-from services.campaigns import get_campaign, require_part
+from services.access import Actor, Role, require_role
+from services.campaigns import get_campaign
 from services.errors import InvalidInput
 from services.first_texts import dearest_text
 from services.preflight import Estimate, estimates_of_campaigns
@@ -88,7 +88,7 @@ async def _of_campaign(
 ) -> CreditEstimate | None:
     """The dearest text stands for all, but the credits are each one's own."""
     campaign = await get_campaign(session, actor, campaign_id=campaign_id)
-    await require_part(session, actor, campaign.organization_id, has_part=False)
+    await require_role(session, actor, campaign.organization_id, Role.SUPERVOLUNTEER)
     [kept] = await estimates_of_campaigns(session, [campaign_id])
     if kept is None:
         return None

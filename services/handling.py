@@ -20,7 +20,7 @@ from models.campaigns import Campaign
 from models.contacts import CampaignContact
 from models.database import driver_connection
 from services.access import Actor
-from services.answers import Answer, delete_answers, update_answers
+from services.answers import Answer, take_answers_back, write_answers
 from services.contacts import lock_contact
 from services.errors import (
     Conflict,
@@ -255,14 +255,11 @@ async def _write(session: AsyncSession, send: Send, contact: ContactFacts) -> Wr
 
 
 async def _write_rest(session: AsyncSession, hands: _Hands, handling: Handling) -> None:
-    contact_id, actor = handling.contact_id, hands.actor
+    contact = await lock_contact(session, hands.actor, contact_id=handling.contact_id)
     if handling.answers:
-        await update_answers(session, actor, contact_id=contact_id, answers=handling.answers)
+        await write_answers(session, contact, handling.answers)
     if handling.deleted_step_ids:
-        await delete_answers(
-            session, actor, contact_id=contact_id, step_ids=handling.deleted_step_ids
-        )
-    contact = await lock_contact(session, actor, contact_id=contact_id)
+        await take_answers_back(session, contact, handling.deleted_step_ids)
     if handling.opt_out:
         await _opt_out(session, hands.settings, contact, handling.opt_out)
     if handling.closes or handling.opt_out:
