@@ -5,6 +5,7 @@ import socket
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -109,8 +110,18 @@ BEHAVIOURS = {
 }
 
 
-@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
-@pytest.mark.parametrize("behaviour", BEHAVIOURS.values(), ids=BEHAVIOURS)
+@pytest.mark.parametrize(
+    ("behaviour", "kind"),
+    [
+        pytest.param(
+            BEHAVIOURS[behaviour],
+            KINDS[kind],
+            id=f"{behaviour}-{kind}",
+            marks=() if kind == "exhausted" or behaviour == "broken, twice" else pytest.mark.long,
+        )
+        for behaviour, kind in product(BEHAVIOURS, KINDS)
+    ],
+)
 async def test_at_most_one_mail_for_each_person(
     database: Database,
     database_url: str,

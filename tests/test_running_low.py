@@ -288,7 +288,7 @@ async def test_a_team_that_is_refilled_in_time_is_warned_each_time(
     team = await make_team(database)
     await add(database, settings, team, 1000)
     found = 0
-    for _ in range(60):
+    for _ in range(25):
         for remaining in (200, 50):
             await come_down(database, team, max(remaining, left))
             await look(database, settings)

@@ -47,7 +47,7 @@ from tests.world import (
     value,
 )
 
-RUNS = 200
+RUNS = 120
 STEPS = 15
 FEWEST = 3
 EXPECTED = {
