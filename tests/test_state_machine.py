@@ -47,7 +47,7 @@ from tests.world import (
     value,
 )
 
-RUNS = 120
+RUNS = 100
 STEPS = 15
 FEWEST = 3
 EXPECTED = {
@@ -64,6 +64,7 @@ EXPECTED = {
     "switch",
     "settled upwards",
     "settled downwards",
+    "settled into an exhaustion",
     "given back",
     "given back after it was settled",
     "reported without a debit",
@@ -447,10 +448,10 @@ def test_every_history_ends_in_the_books_that_were_decided(workshop: Workshop) -
             max_examples=RUNS,
             stateful_step_count=STEPS,
             deadline=None,
+            derandomize=True,  # else now and then a history worth meeting is met too seldom
             # A failing history is short enough to read; looking for a shorter one takes minutes.
-            phases=[Phase.reuse, Phase.generate],
+            phases=[Phase.generate],
             suppress_health_check=[HealthCheck.too_slow],
-            print_blob=True,
         ),
     )
     assert workshop.runs >= RUNS
