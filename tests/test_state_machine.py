@@ -47,7 +47,7 @@ from tests.world import (
     value,
 )
 
-RUNS = 100
+RUNS = 150
 STEPS = 15
 FEWEST = 3
 EXPECTED = {
