@@ -14,6 +14,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.pool import NullPool
 
 from models import (
+    assignment_requests,
     campaigns,
     contacts,
     credits,
@@ -39,6 +40,7 @@ from services.usage_day import verify_usage
 from tests.world import make_send, make_team, rows
 
 MODEL_MODULES = (
+    assignment_requests,
     campaigns,
     contacts,
     credits,
