@@ -5,6 +5,7 @@ Everybody's password is known: it exists only in the embedded database, or where
 for it on an empty one.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -48,6 +49,7 @@ EMAILS = [f"{name}@example.org" for name in PEOPLE]
 
 SHORT_TEXT = "Hi {firstName}, will you join us on Saturday?"
 LONG_TEXT = SHORT_TEXT + " We meet at the library at ten, and there is something to do for all." * 4
+PICNIC_TEXT = "Hi {firstName}, will you come to our picnic on Sunday?"
 ANSWERS = {
     "Yes": "Wonderful, see you there!",
     "Maybe": "Good to hear. Shall I write to you on Friday?",
@@ -61,6 +63,13 @@ TAGS = {
     "Call back": "They want to talk to somebody.",
     "Other language": "They need somebody who speaks their language.",
 }
+UNASSIGNED = 20
+REQUESTS = {
+    "textRequestFormEnabled": True,
+    "textRequestType": "UNSENT",
+    "textRequestMaxCount": 10,
+}
+"""Everybody may ask for first texts, so many at once."""
 TEAMS_WITH_HISTORY = 6
 HISTORY_DAYS = 14
 NAMES = ("Ana", "Ben", "Chloe", "David", "Elena", "Farid", "Grace", "Hugo", "Ines", "Jamal")
@@ -111,6 +120,7 @@ async def seed(session: AsyncSession, settings: Settings) -> None:
         )
     for organization in organizations[:TEAMS_WITH_HISTORY]:
         await _make_history(session, organization, texter2)
+    await _make_unassigned(session, organizations[0])
     await rebuild_usage(session, days=None, with_ours=False)
     await _as_if_told(session, settings)
 
@@ -337,6 +347,35 @@ async def _make_history(session: AsyncSession, organization: Organization, texte
         )
         for position, (contact, time) in enumerate(zip(contacts, times, strict=True))
     )
+
+
+async def _make_unassigned(session: AsyncSession, organization: Organization) -> None:
+    """A campaign whose contacts are nobody's yet: its texters may ask for some."""
+    organization.features = json.dumps(REQUESTS)
+    campaign = Campaign(
+        organization_id=organization.id,
+        title=f"{organization.name}: Sunday",
+        description="Invite everybody to Sunday's picnic",
+        is_started=True,
+        is_archived=False,
+        is_approved=True,
+        is_autoassign_enabled=True,
+        texting_hours_start=0,
+        texting_hours_end=24,
+    )
+    session.add(campaign)
+    await session.flush()
+    session.add(InteractionStep(campaign_id=campaign.id, script_options=[PICNIC_TEXT]))
+    session.add_all(
+        CampaignContact(
+            campaign_id=campaign.id,
+            first_name=NAMES[position % len(NAMES)],
+            last_name=f"Neighbor {position + 1}",
+            cell=f"+1204201{position:04}",
+        )
+        for position in range(UNASSIGNED)
+    )
+    await session.flush()
 
 
 async def _as_if_told(session: AsyncSession, settings: Settings) -> None:

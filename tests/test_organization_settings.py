@@ -49,6 +49,12 @@ def stored(url: str) -> Any:
         return row[0]
 
 
+@pytest.fixture(autouse=True)
+def untouched(demo_url: str) -> None:
+    """Nothing is set."""
+    store(demo_url, "{}")
+
+
 async def read(api: Api, who: str = "superadmin") -> dict[str, Any]:
     found: dict[str, Any] = (await api(who, READ)).ok["organization"]["settings"]
     return found
