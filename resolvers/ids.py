@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from services.errors import InvalidInput
+from services.hand_outs import EVERYBODY
 
 _LARGEST = 2**63 - 1
 _LARGEST_OF_SPOKE = 2**31 - 1
@@ -20,6 +21,11 @@ def optional_spoke_id(value: str | None, name: str) -> int | None:
 def spoke_ids(values: Sequence[str | None] | None, name: str) -> tuple[int, ...]:
     """Without the nulls that Spoke's lists allow."""
     return tuple(spoke_id(value, name) for value in values or () if value is not None)
+
+
+def group_id(value: str, name: str) -> int:
+    """Of a group of texters; -1 is everybody. Raises InvalidInput."""
+    return EVERYBODY if value == str(EVERYBODY) else spoke_id(value, name)
 
 
 def credit_id(value: str, name: str) -> int:

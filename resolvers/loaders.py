@@ -29,6 +29,7 @@ from services.contacts import (
     places_by_zip,
 )
 from services.errors import ServiceError, ServiceUnavailable
+from services.hand_outs import Target, targets_of_organizations
 from services.preflight import Estimate, estimates_of_campaigns
 from services.purchases import Purchase, Wanted, people_of, purchases_of_teams
 from services.questions import (
@@ -105,6 +106,13 @@ class Loaders:
     def teams(self) -> DataLoader[int, Team | None]:
         """As the actor sees them: their role is part of it."""
         return self._loader(lambda session, ids: teams_by_id(session, self._actor, ids))
+
+    @cached_property
+    def targets(self) -> DataLoader[int, list[Target]]:
+        """Of organizations: what the actor may ask for there."""
+        return self._loader(
+            lambda session, ids: targets_of_organizations(session, self._actor, ids)
+        )
 
     @cached_property
     def memberships(self) -> DataLoader[int, list[TeamMembership]]:

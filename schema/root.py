@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator
 import strawberry
 
 from resolvers import (
+    assignment_requests,
     campaigns,
     contacts,
     credits,
@@ -22,6 +23,7 @@ from resolvers import (
     users,
 )
 from schema.fields import field, subscription
+from schema.types.assignment_requests import FoundContact
 from schema.types.campaigns import Assignment, Campaign
 from schema.types.contacts import CampaignContact
 from schema.types.credits import CreditEstimate, CreditPurchase
@@ -130,6 +132,21 @@ class RootMutation:
     edit_campaign_contact_message_status: CampaignContact | None = field(
         contacts.edit_message_status,
         "needsMessage, needsResponse, convo, messaged or closed. For the same people.",
+    )
+    request_texts: str | None = field(
+        assignment_requests.request_texts,
+        "Asks for contacts to text: Created, or No texts available at the moment. Somebody "
+        "approves it, or with AUTO_HANDLE_REQUESTS those who need no approval get contacts at "
+        "once. For members.",
+    )
+    find_new_campaign_contact: FoundContact | None = field(
+        assignment_requests.find_new_campaign_contact,
+        "Fills one's own assignment up to so many contacts without a first text, if one's requests "
+        "for texts need nobody's approval.",
+    )
+    release_my_replies: bool | None = field(
+        assignment_requests.release_my_replies,
+        "Gives back one's conversations that wait for an answer, for others to take. For members.",
     )
     create_invite: Invite | None = field(
         invites.create_invite, "Makes an invite by which somebody can sign up. For superadmins."

@@ -93,6 +93,11 @@ class MessageTooLong(Refused):
     sentence = "Message was longer than the limit"
 
 
+class RequestPending(Refused):
+    code = "REQUEST_PENDING"
+    sentence = "You have asked for texts already. Hold on, somebody will approve that."
+
+
 class ProviderUnsupported(Refused):
     """Nobody here can send this contact a text: the team has no messaging service, or one at a
     provider that only Spoke speaks to."""

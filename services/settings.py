@@ -142,6 +142,12 @@ class Settings(BaseSettings):
     enable_monthly_org_message_limits: bool = Field(
         False, description="Refuse first texts of a team beyond its monthly_message_limit."
     )
+    auto_handle_requests: bool = Field(
+        False,
+        description="Texters whose requests are approved automatically get texts at once, and "
+        "those whose requests are refused automatically are. false: all requests wait for "
+        "somebody. The same as Spoke's.",
+    )
     default_service: DefaultService = Field(
         DefaultService.FAKESERVICE,
         description="fakeservice: texts are not sent out, only said to be; Twilio is asked "

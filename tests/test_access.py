@@ -108,6 +108,16 @@ ROOT_FIELDS = {
         """mutation {
           editCampaignContactMessageStatus(campaignContactId: "1", messageStatus: "convo") { id }
         }""",                           "login no    ok     ok      ok    ok    no    ok"),
+    "requestTexts": (
+        """mutation {
+          requestTexts(count: 5, email: "", organizationId: "1", preferredTeamId: "-1")
+        }""",                           "login stop  ok     ok      ok    ok    no    no"),
+    "findNewCampaignContact": (
+        'mutation { findNewCampaignContact(assignmentId: "1", numberContacts: 5) { found } }',
+                                        "login no    ok     no      no    no    no    no"),
+    "releaseMyReplies": (
+        'mutation { releaseMyReplies(organizationId: "1") }',
+                                        "login no    ok     ok      ok    ok    no    ok"),
     "createInvite": (
         "mutation { createInvite(invite: {}) { id } }",
                                         "login no    no     no      no    no    no    ok"),
@@ -223,6 +233,7 @@ PRIVATE_FIELDS = (
     "terms",
     "notificationFrequency",
     'roles(organizationId: "1")',
+    'currentRequest(organizationId: "1") { id }',
     "memberships { edges { node { id } } }",
     "organizations { id }",
     'todos(organizationId: "1") { id }',
@@ -243,6 +254,7 @@ WATCHED_TABLES = (
     "campaign_contact",
     "outbound_text",
     "assignment",
+    "assignment_request",
     "all_question_response",
     "invite",
     "opt_out",

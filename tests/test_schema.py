@@ -44,6 +44,8 @@ SPEAKING_ENUMS = {
 SPOKES_TYPES = {
     "Assignment",
     "AnswerOption",
+    "AssignmentRequest",
+    "AssignmentTarget",
     "Campaign",
     "CampaignContact",
     "CampaignContactTag",
@@ -209,6 +211,8 @@ insert into opt_out (cell, organization_id, assignment_id, reason_code)
 insert into campaign_estimate (campaign_id, computed_at, contacts, credits, margin, fingerprint)
   values (1, now(), 59, 59, 0, '');
 insert into invite (is_valid, hash) values (true, '1');
+insert into assignment_request (organization_id, user_id, amount)
+  select 1, id, 5 from "user" where email = 'texter@example.org';
 insert into zip_code (zip, city, state, latitude, longitude, timezone_offset, has_dst)
   values ('62704', 'Springfield', 'IL', 39.77, -89.69, -6, true);
 update campaign_contact set zip = '62704-1234' where id = 1;
@@ -221,6 +225,18 @@ insert into campaign_variable (campaign_id, display_order, name, value)
 # For each type a way to it, in the demo data.
 WAYS = {
     "AnswerOption": ("superadmin", '{ contact(id: "1") { questionResponseValues { %s } } }'),
+    "AssignmentRequest": (
+        "texter",
+        '{ currentUser { currentRequest(organizationId: "1") { %s } } }',
+    ),
+    "AssignmentTarget": (
+        "texter",
+        '{ organization(id: "1") { myCurrentAssignmentTargets { %s } } }',
+    ),
+    "FoundContact": (
+        "texter",
+        'mutation { findNewCampaignContact(assignmentId: "1", numberContacts: 1) { %s } }',
+    ),
     "Assignment": ("superadmin", '{ assignment(id: "1") { %s } }'),
     "Campaign": ("superadmin", '{ campaign(id: "1") { %s } }'),
     "CampaignCreditEstimate": ("superadmin", '{ campaign(id: "1") { creditEstimate { %s } } }'),

@@ -22,12 +22,7 @@ SCHEMA = schema._schema
 TYPES = SCHEMA.type_map
 ROOTS = {"query": "RootQuery", "mutation": "RootMutation"}
 NOT_ANSWERED = {
-    "GetCurrentUserForOrganizationList",
     "TagConversation",
-    "currentUserFormInfo",
-    "findNewCampaignContact",
-    "releaseMyReplies",
-    "requestTexts",
 }
 """They go to Spoke, where there is one."""
 
@@ -152,6 +147,10 @@ VARIABLES: dict[str, Any] = {
     "userId": "5",
     "campaignId": "1",
     "assignmentId": "1",
+    "count": 5,
+    "numberContacts": 5,
+    "email": "texter@example.org",
+    "preferredTeamId": "-1",
     "campaignContactId": "1",
     "contactId": "1",
     "contactIds": ["1", "2"],

@@ -2,8 +2,9 @@
 
 import strawberry
 
-from resolvers import organization_settings, organizations, tags
+from resolvers import assignment_requests, organization_settings, organizations, tags
 from schema.fields import field
+from schema.types.assignment_requests import AssignmentTarget
 from schema.types.organization_settings import OrganizationSettings
 from schema.types.tags import Tag
 from schema.types.teams import Team
@@ -29,4 +30,8 @@ class Organization:
         organization_settings.three_click_enabled, "Whether texters are led by questions alone."
     )
     tag_list: list[Tag] = field(tags.tag_list, "Its marks for conversations. For its members.")
+    my_current_assignment_targets: list[AssignmentTarget | None] = field(
+        assignment_requests.my_targets,
+        "What one may ask for by requestTexts, the most important first; nothing for outsiders.",
+    )
     team: Team | None = field(organizations.team, "Its credits.")

@@ -4,10 +4,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
-from resolvers import users
+from resolvers import assignment_requests, users
 from schema.enums import RequestAutoApprove, UserRole
 from schema.fields import field, plain
 from schema.scalars import Phone
+from schema.types.assignment_requests import AssignmentRequest
 from schema.types.pages import RelayPageInfo
 
 if TYPE_CHECKING:
@@ -37,6 +38,10 @@ class User:
     )
     roles: list[UserRole] = field(
         users.roles, "Their one role in that organization, in a list; empty for outsiders."
+    )
+    current_request: AssignmentRequest | None = field(
+        assignment_requests.current_request,
+        "Their request for texts of that organization that nobody has decided yet.",
     )
     memberships: (
         Annotated["OrganizationMembershipPage", strawberry.lazy("schema.types.users")] | None
