@@ -15,6 +15,7 @@ from starlette.routing import Route, WebSocketRoute
 
 from server import exports, graphiql, health, running_low_mail, sign_in, webhooks
 from server.bodies import BadRequest
+from server.elsewhere import Elsewhere
 from server.graphql import coded_answer, graphql
 from server.request_log import RequestLog
 from server.resources import open_resources
@@ -41,7 +42,8 @@ def create_app(settings: Settings, *, url: str, secret: str) -> Starlette:
             app.state.resources = resources
             yield
 
-    return Starlette(
+    elsewhere = Elsewhere(settings)
+    app = Starlette(
         routes=[
             Route("/graphql", graphql, methods=["POST"]),
             WebSocketRoute("/graphql", subscriptions),
@@ -54,9 +56,9 @@ def create_app(settings: Settings, *, url: str, secret: str) -> Starlette:
             Route(MUTE_PATH, running_low_mail.choose, methods=["POST"]),
             Route("/healthz", health.healthz),
             Route("/readyz", health.readyz),
-            Route("/", graphiql.home),
             *exports.ROUTES,
             *graphiql.ROUTES,
+            *elsewhere.routes,
         ],
         middleware=[Middleware(RequestLog, spoke_version=settings.spoke_version)],
         exception_handlers={
@@ -70,6 +72,8 @@ def create_app(settings: Settings, *, url: str, secret: str) -> Starlette:
         },
         lifespan=lifespan,
     )
+    app.router.default = elsewhere
+    return app
 
 
 async def _refused(request: Request, error: Exception) -> Response:

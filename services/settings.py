@@ -15,8 +15,8 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from services.client_settings import ClientSettings
 from services.sendgrid_signature import read_public_key
 
 
@@ -75,9 +75,7 @@ def _public_key(key: str) -> str:
     return key
 
 
-class Settings(BaseSettings):
-    model_config = SettingsConfigDict(env_ignore_empty=True, frozen=True)
-
+class Settings(ClientSettings):
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8000, ge=1, le=65535, description="Port to listen on.")
     spoke_data_dir: Path = Field(
@@ -112,6 +110,11 @@ class Settings(BaseSettings):
     )
     spoke_version: str | None = Field(
         None, description="Sent as x-spoke-version; the same as the client's build, or unset."
+    )
+    spoke_client_dir: Path | None = Field(
+        None,
+        description="Folder of a production build of Spoke's client, which is then served: with "
+        "assets/assets.json, what that names, and service-worker.js. Unset: no client is.",
     )
     credits_visible_to: CreditsVisibleTo = Field(
         CreditsVisibleTo.SUPERADMIN,
