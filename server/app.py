@@ -16,7 +16,7 @@ from starlette.routing import Route, WebSocketRoute
 from server import exports, graphiql, health, running_low_mail, sign_in, webhooks
 from server.bodies import BadRequest
 from server.elsewhere import Elsewhere
-from server.graphql import coded_answer, graphql
+from server.graphql import coded_answer
 from server.request_log import RequestLog
 from server.resources import open_resources
 from server.sendgrid_events import sendgrid_events
@@ -27,10 +27,11 @@ from services.errors import (
     NotFound,
     ServiceError,
     ServiceUnavailable,
+    UpstreamUnavailable,
 )
 from services.mutes import MUTE_PATH
 from services.settings import Settings
-from services.twilio_signatures import INBOUND, REPORTS
+from services.twilio_signatures import REPORTS
 
 
 def create_app(settings: Settings, *, url: str, secret: str) -> Starlette:
@@ -45,12 +46,10 @@ def create_app(settings: Settings, *, url: str, secret: str) -> Starlette:
     elsewhere = Elsewhere(settings)
     app = Starlette(
         routes=[
-            Route("/graphql", graphql, methods=["POST"]),
             WebSocketRoute("/graphql", subscriptions),
             Route("/login-callback", sign_in.login_callback, methods=["POST"]),
             Route("/logout-callback", sign_in.logout_callback),
             Route(REPORTS, webhooks.message_report, methods=["POST"]),
-            Route(INBOUND, webhooks.inbound, methods=["POST"]),
             Route("/sendgrid-events", sendgrid_events, methods=["POST"]),
             Route(MUTE_PATH, running_low_mail.show, methods=["GET"]),
             Route(MUTE_PATH, running_low_mail.choose, methods=["POST"]),
@@ -96,7 +95,12 @@ async def _refused_by_service(request: Request, error: Exception) -> Response:
     return coded_answer(request, str(error), error.code, status)
 
 
-_STATUSES: dict[type[ServiceError], int] = {NotAuthenticated: 401, Forbidden: 403, NotFound: 404}
+_STATUSES: dict[type[ServiceError], int] = {
+    NotAuthenticated: 401,
+    Forbidden: 403,
+    NotFound: 404,
+    UpstreamUnavailable: 502,
+}
 
 
 async def _unavailable(request: Request, error: Exception) -> Response:

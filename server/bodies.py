@@ -29,10 +29,15 @@ async def read_body(request: Request, *, most: int = MOST_BYTES) -> bytes:
     return bytes(chunks)
 
 
-async def read_json_object(request: Request) -> dict[str, Any]:
+async def read_json_object(request: Request, *, most: int = MOST_BYTES) -> dict[str, Any]:
     """Raises BadRequest (400, 413)."""
+    return json_object(await read_body(request, most=most))
+
+
+def json_object(body: bytes) -> dict[str, Any]:
+    """Raises BadRequest (400)."""
     try:
-        value = orjson.loads(await read_body(request))
+        value = orjson.loads(body)
     except orjson.JSONDecodeError:
         raise BadRequest(400, "BAD_REQUEST", "The body is not JSON.") from None
     if not isinstance(value, dict):

@@ -21,7 +21,7 @@ from resolvers.context import Context
 from schema.build import schema
 from schema.documents import Documents, InvalidDocument
 from schema.errors import codes, formatted
-from server.bodies import BadRequest, JsonResponse, read_json_object
+from server.bodies import MOST_BYTES, BadRequest, JsonResponse, read_json_object
 from server.request_log import note
 from server.resources import Resources, resources_of
 from server.sessions import actor_of, sign_in_of
@@ -32,18 +32,23 @@ from services.sessions import SignIn
 # graphql-core executes strawberry's schema directly: documents are checked by us, once.
 GRAPHQL_SCHEMA = schema._schema
 DOCUMENTS = Documents(GRAPHQL_SCHEMA)
+PAYLOAD = {"query": str, "variables": dict, "operationName": str}
 SUBSCRIBE_ELSEWHERE = "Subscriptions go over WebSocket, in the protocol graphql-transport-ws."
 
 
 async def graphql(request: Request) -> Response:
     try:
-        payload = await _payload(request)
+        payload = await read_payload(request)
     except BadRequest as error:
         return coded_answer(request, error.sentence, error.code, error.status)
+    return await answer(request, payload)
+
+
+async def answer(request: Request, payload: dict[str, Any]) -> Response:
     try:
         document = DOCUMENTS.get(payload["query"])
     except InvalidDocument as invalid:
-        return _answer(request, {"errors": invalid.errors})
+        return refusal(request, invalid)
     note(request, field=DOCUMENTS.root_field(payload["query"]))
     kind = _kind(document, payload)
     if kind is OperationType.SUBSCRIPTION:
@@ -75,17 +80,20 @@ def make_context(resources: Resources, actor: Actor | None, sign_in: SignIn | No
     )
 
 
-async def _payload(request: Request) -> dict[str, Any]:
-    content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if content_type != "application/json":
+async def read_payload(request: Request, *, most: int = MOST_BYTES) -> dict[str, Any]:
+    """Raises BadRequest (400, 413, 415)."""
+    if content_type(request) != "application/json":
         raise BadRequest(415, "UNSUPPORTED_MEDIA_TYPE", "Send application/json.")
-    return checked_payload(await read_json_object(request))
+    return checked_payload(await read_json_object(request, most=most))
+
+
+def content_type(request: Request) -> str:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 def checked_payload(payload: dict[str, Any]) -> dict[str, Any]:
     """Raises BadRequest (400)."""
-    expected = {"query": str, "variables": dict, "operationName": str}
-    for name, kind in expected.items():
+    for name, kind in PAYLOAD.items():
         if not isinstance(payload.get(name), (kind, type(None))):
             raise BadRequest(400, "BAD_REQUEST", f"{name} is not a {kind.__name__}.")
     if not payload.get("query"):
@@ -140,6 +148,10 @@ def timed_out(kind: OperationType | None) -> GraphQLFormattedError:
 
 def coded(sentence: str, code: str) -> GraphQLFormattedError:
     return {"message": sentence, "extensions": {"code": code}}
+
+
+def refusal(request: Request, invalid: InvalidDocument) -> Response:
+    return _answer(request, {"errors": invalid.errors})
 
 
 def coded_answer(request: Request, sentence: str, code: str, status: int) -> Response:

@@ -12,6 +12,7 @@ from starlette.requests import HTTPConnection
 from models.database import Database, open_database
 from server.attempts import Attempts
 from server.databases import listening_url
+from server.upstream import Upstream, open_upstream
 from services.access import Actor
 from services.bell import Bell
 from services.conversations import Conversations
@@ -27,7 +28,7 @@ from services.shared_statements import SharedStatements
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """`connected`: how many WebSockets each person has."""
+    """`connected`: how many WebSockets each person has; `upstream`: the Spoke behind us."""
 
     settings: Settings
     secret: str
@@ -42,16 +43,20 @@ class Resources:
     live: Live
     attempts: Attempts
     connected: Counter[int]
+    upstream: Upstream | None
 
 
 @asynccontextmanager
 async def open_resources(settings: Settings, url: str, secret: str) -> AsyncIterator[Resources]:
-    async with open_database(
-        url,
-        pool_size=settings.database_pool_size,
-        send_pool_size=settings.send_pool_size,
-        prepares=settings.database_prepare,
-    ) as database:
+    async with (
+        open_database(
+            url,
+            pool_size=settings.database_pool_size,
+            send_pool_size=settings.send_pool_size,
+            prepares=settings.database_prepare,
+        ) as database,
+        open_upstream(settings) as upstream,
+    ):
         bell = Bell(database.pool)
         writer = SendWriter(database.pool, settings, bell)
         live = Live(database.pool, settings, listening_url(settings, url))
@@ -70,6 +75,7 @@ async def open_resources(settings: Settings, url: str, secret: str) -> AsyncIter
                 live=live,
                 attempts=Attempts(),
                 connected=Counter(),
+                upstream=upstream,
             )
         finally:
             await live.close()

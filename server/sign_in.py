@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from models.users import User
-from server.bodies import BadRequest, JsonResponse, read_body, read_json_object
+from server.bodies import BadRequest, JsonResponse, json_object, read_body
 from server.resources import Resources, resources_of
 from server.sessions import COOKIE, set_session_cookie, verified_sid
 from services.errors import ServiceError, ServiceUnavailable
@@ -23,12 +23,17 @@ TOO_MANY = "Too many attempts. Please wait five minutes."
 
 
 async def login_callback(request: Request) -> Response:
+    content_type = request.headers.get("content-type", "")
     try:
-        fields = await _fields(request)
+        body = await read_body(request)
+        fields = _fields(body, content_type)
     except BadRequest as error:
         return _failure(error.sentence, error.status)
     kind = fields.get("authType", "login")
     if kind not in ("login", "signup"):
+        upstream = resources_of(request).upstream
+        if upstream:
+            return await upstream.answer_to(request, body, content_type)
         return _failure("Unknown auth type")
     if not _text(fields, "email") or not _text(fields, "password"):
         return _failure("Enter your email and your password.")
@@ -103,10 +108,9 @@ async def logout_callback(request: Request) -> Response:
     return response
 
 
-async def _fields(request: Request) -> Mapping[str, object]:
-    if request.headers.get("content-type", "").lower().startswith("application/json"):
-        return await read_json_object(request)
-    body = await read_body(request)
+def _fields(body: bytes, content_type: str) -> Mapping[str, object]:
+    if content_type.lower().startswith("application/json"):
+        return json_object(body)
     return dict(parse_qsl(body.decode("utf-8", "replace")))
 
 

@@ -39,6 +39,8 @@ async def message_report(request: Request) -> Response:
     resources = resources_of(request)
     text = reported_text(request.query_params.get("message", ""), resources.secret)
     if text is None:
+        if resources.upstream:  # of a text that Spoke has sent
+            return await resources.upstream.answer(request)
         raise Forbidden
     fields = await _fields(request)
     service = await resources.services_of_texts.ask(text.message_id)

@@ -133,6 +133,13 @@ class ServiceUnavailable(ServiceError):
     sentence = "The database can't be reached right now. Nothing was changed; please try again."
 
 
+class UpstreamUnavailable(ServiceError):
+    """What isn't ours is asked of the Spoke behind us. What is ours goes on."""
+
+    code = "UPSTREAM_UNAVAILABLE"
+    sentence = "Spoke can't be reached right now. Nothing was changed; please try again."
+
+
 class WrongCredentials(Refused):
     code = "WRONG_CREDENTIALS"
     sentence = "Invalid username or password"

@@ -116,6 +116,15 @@ class Settings(ClientSettings):
         description="Folder of a production build of Spoke's client, which is then served: with "
         "assets/assets.json, what that names, and service-worker.js. Unset: no client is.",
     )
+    spoke_upstream_url: str | None = Field(
+        None,
+        pattern=r"^https?://[^\s/@?#]+$",
+        description="Address of a running Spoke on the same database and SESSION_SECRET, without a "
+        "path: what isn't ours goes there, but nothing that sends texts. Unset: nothing does.",
+    )
+    spoke_upstream_timeout_seconds: float = Field(
+        120, gt=0, le=3600, description="How long that Spoke may be silent before it is given up."
+    )
     credits_visible_to: CreditsVisibleTo = Field(
         CreditsVisibleTo.SUPERADMIN,
         description="Who sees remaining, purchased and used credits: SUPERADMIN alone, or also "
@@ -243,6 +252,14 @@ class Settings(ClientSettings):
                 "BASE_URL must be an https address when DEFAULT_SERVICE is twilio: Twilio reports "
                 "there what became of texts"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _upstream_is_another(self) -> Self:
+        """Requests would go round in a circle."""
+        own = {urlsplit(self.address).netloc, f"{self.host}:{self.port}"}
+        if self.spoke_upstream_url and urlsplit(self.spoke_upstream_url).netloc in own:
+            raise ValueError("SPOKE_UPSTREAM_URL must be the address of Spoke, not of this server")
         return self
 
     @property
