@@ -29,6 +29,7 @@ class Send:
 
     `forced` (opt-out confirmations): accepted at any balance, and to an opted-out contact.
     `service`: the provider's name, and which account at it. `sticks`: the cell keeps that account.
+    `keeps_status`: the conversation stays as it was, say to be answered.
     """
 
     team_id: int
@@ -50,6 +51,7 @@ class Send:
     service: str = "fakeservice"
     messaging_service_sid: str | None = None
     sticks: bool = False
+    keeps_status: bool = False
 
 
 KEY_INDEX = "outbound_text_key"
@@ -113,13 +115,13 @@ with send as materialized (
     contact_number text, text text, cost int, segments smallint, media smallint,
     send_before timestamptz, version_hash text, campaign_variable_ids int[],
     idempotency_key text, fingerprint text, forced boolean,
-    service text, messaging_service_sid text, sticks boolean
+    service text, messaging_service_sid text, sticks boolean, keeps_status boolean
   )) with ordinality as send (
     team_id, contact_id, contact_assignment_id, assignment_id, user_id,
     contact_number, text, cost, segments, media,
     send_before, version_hash, campaign_variable_ids,
     idempotency_key, fingerprint, forced,
-    service, messaging_service_sid, sticks, arrival
+    service, messaging_service_sid, sticks, keeps_status, arrival
   )
 ),
 account as materialized (
@@ -156,7 +158,7 @@ moved as (
   update campaign_contact c
   set message_status = case
     when c.message_status in ('needsMessage', 'messaged') then 'messaged' else 'convo' end
-  where c.id = any(array(select contact_id from covered))
+  where c.id = any(array(select contact_id from covered where not keeps_status))
 ),
 -- A second sum, over the accepted ones alone: with the first, the chain of balances would break.
 accepted as materialized (
