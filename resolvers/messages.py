@@ -7,10 +7,15 @@ from strawberry import argument
 from resolvers.contacts import answer_of
 from resolvers.context import Info
 from resolvers.ids import optional_spoke_id, spoke_id, spoke_ids
-from schema.inputs import ContactActionInput, MessageInput, QuestionResponseInput
+from schema.inputs import (
+    ContactActionInput,
+    ContactTagActionInput,
+    MessageInput,
+    QuestionResponseInput,
+)
 from services import handling, sending
 from services.access import Actor
-from services.handling import Handling, OptOutWish
+from services.handling import Handling, OptOutWish, TagWish
 
 IdempotencyKey = Annotated[
     str | None,
@@ -76,6 +81,26 @@ async def create_opt_out(info: Info, opt_out: ContactActionInput, campaign_conta
     return await _handled(info, Handling(contact_id, opt_out=wish))
 
 
+async def tag_conversation(
+    info: Info,
+    campaign_contact_id: Annotated[str, argument(description="Whose.")],
+    tag: Annotated[ContactTagActionInput, argument(description="What is to be changed.")],
+    idempotency_key: IdempotencyKey = None,
+) -> Any:
+    actor = info.context.actor
+    contact_id = spoke_id(campaign_contact_id, "campaignContactId")
+    wish = TagWish(
+        added=spoke_ids(tag.added_tag_ids, "addedTagIds"),
+        removed=spoke_ids(tag.removed_tag_ids, "removedTagIds"),
+        text=sending.make_draft_or_none(
+            actor, **_wanted(contact_id, tag.message), key=idempotency_key
+        )
+        if tag.message
+        else None,
+    )
+    return await _handled(info, Handling(contact_id, tags=wish))
+
+
 async def _handled(info: Info, wanted: Handling) -> Any:
     context = info.context
     contact_id = await handling.handle_conversation(
@@ -89,7 +114,7 @@ def _opt_out(actor: Actor, contact_id: int, given: ContactActionInput) -> OptOut
     return OptOutWish(
         given.cell,
         given.reason or "",
-        sending.make_confirmation(actor, **_wanted(contact_id, given.message))
+        sending.make_draft_or_none(actor, **_wanted(contact_id, given.message))
         if given.message
         else None,
     )

@@ -38,6 +38,21 @@ class ContactActionInput:
     reason: str | None = strawberry.field(default=None, description="Why.")
 
 
+@strawberry.input(description="Tags of a conversation to change.")
+class ContactTagActionInput:
+    added_tag_ids: list[str | None] = strawberry.field(
+        description="Tags of its team to set. One that is not assignable takes the conversation "
+        "from its texter. At most 200."
+    )
+    removed_tag_ids: list[str | None] = strawberry.field(
+        description="Tags to take away first, if they are there. At most 200."
+    )
+    message: MessageInput | None = strawberry.field(
+        default=None,
+        description="What the contact is told, if it can be: the tags stand without it.",
+    )
+
+
 @strawberry.input(description="An answer to a question of a script.")
 class QuestionResponseInput:
     campaign_contact_id: str = strawberry.field(description="Who gave it.")

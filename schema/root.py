@@ -113,6 +113,12 @@ class RootMutation:
         "Writes down that somebody opted out, and confirms it if it can, whatever credits remain. "
         "For the texter who has the contact, and SUPERVOLUNTEERs and above.",
     )
+    tag_conversation: CampaignContact | None = field(
+        messages.tag_conversation,
+        "Sets tags of a conversation and takes others away, and tells the contact something with "
+        "that if it can: the tags stand without it. For the texter who has the contact, and "
+        "SUPERVOLUNTEERs and above.",
+    )
     bulk_send_messages: list[CampaignContact | None] | None = field(
         messages.bulk_send_messages, "Always refused: texts are sent one by one, by a person."
     )

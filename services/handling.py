@@ -1,7 +1,8 @@
 """Handling a conversation: all that a texter does to it at once, as product.md's decision 14 says.
 
 A text that is refused takes the answers and the closing with it, so that the texter can send again
-what they see. An opt-out always stands, whether its confirmation can be sent or not.
+what they see. An opt-out always stands, whether its confirmation can be sent or not; so do tags,
+with the text that goes with them or without.
 
 Everything is checked before a transaction is opened: while one connection is held, nobody waits for
 a second. The texts come first in it, since accounts are locked before contacts everywhere.
@@ -9,8 +10,8 @@ a second. The texts come first in it, since accounts are locked before contacts 
 
 import asyncio
 from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager, suppress
-from dataclasses import dataclass
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, replace
 
 import psycopg
 import structlog
@@ -25,6 +26,7 @@ from services.contacts import lock_contact
 from services.errors import (
     Conflict,
     Forbidden,
+    InsufficientCredits,
     InvalidInput,
     NotFound,
     Refused,
@@ -48,11 +50,13 @@ from services.sending import (
     send_message,
 )
 from services.settings import Settings
+from services.tags import is_escalation, tag_contact
 from services.texts import checked
 
 log = structlog.get_logger(__name__)
 
 LONGEST_REASON = 1000
+MOST_TAGS_AT_ONCE = 200
 ROLLED_BACK = (
     psycopg.errors.LockNotAvailable,
     psycopg.errors.DeadlockDetected,
@@ -71,6 +75,20 @@ class OptOutWish:
 
 
 @dataclass(frozen=True, slots=True)
+class TagWish:
+    """Ids of tags to set and to take away. `text`: what the contact is told with that, if it can
+    be, whoever has the conversation. Raises InvalidInput for too many."""
+
+    added: Sequence[int]
+    removed: Sequence[int]
+    text: Draft | None
+
+    def __post_init__(self) -> None:
+        if max(len(self.added), len(self.removed)) > MOST_TAGS_AT_ONCE:
+            raise InvalidInput(f"Those are more than {MOST_TAGS_AT_ONCE} tags.")
+
+
+@dataclass(frozen=True, slots=True)
 class Handling:
     """What is to be done. `draft`: a text to send."""
 
@@ -79,15 +97,24 @@ class Handling:
     answers: Sequence[Answer] = ()
     deleted_step_ids: Sequence[int] = ()
     opt_out: OptOutWish | None = None
+    tags: TagWish | None = None
     closes: bool = False
 
     @property
     def is_plain(self) -> bool:
-        return not (self.answers or self.deleted_step_ids or self.opt_out or self.closes)
+        rest = (self.answers, self.deleted_step_ids, self.opt_out, self.tags, self.closes)
+        return not any(rest)
 
     @property
     def is_only_opt_out(self) -> bool:
         return self == Handling(self.contact_id, opt_out=self.opt_out)
+
+    @property
+    def extra(self) -> Draft | None:
+        """A text without which the rest stands."""
+        if self.opt_out:
+            return self.opt_out.confirmation
+        return self.tags.text if self.tags else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +122,9 @@ class _Plan:
     """What has passed the checks. `contact` is None where no text is wanted."""
 
     handling: Handling
-    contact: ContactFacts | None
-    text: Send | None
-    confirmation: Send | None
+    contact: ContactFacts | None = None
+    text: Send | None = None
+    extra: Send | None = None
 
 
 class _LookAgain(Exception):
@@ -146,30 +173,31 @@ async def _handle(hands: _Hands, handling: Handling) -> None:
         plan = await _planned(hands, handling)
         if plan is None or await _is_written(hands, plan):
             return
-    raise Conflict
+    if handling.draft:
+        raise Conflict
+    await _is_written(hands, _Plan(handling))
 
 
 async def _planned(hands: _Hands, handling: Handling) -> _Plan | None:
     """None for the repeat of what was done. Raises why the text can't be sent."""
     draft = handling.draft
-    confirmation = handling.opt_out and handling.opt_out.confirmation
-    if not draft and not confirmation:
-        return _Plan(handling, None, None, None)
-    key = draft.idempotency_key if draft else None
-    question = Question(handling.contact_id, hands.actor.user_id, key)
+    keyed = draft or handling.extra
+    if not keyed:
+        return _Plan(handling)
+    question = Question(handling.contact_id, hands.actor.user_id, keyed.idempotency_key)
     facts = await hands.writer.facts(question)
-    if draft and facts.remembered is not None:
-        require_same(facts.remembered, draft)
+    if facts.remembered is not None:
+        require_same(facts.remembered, keyed)
         return None
     if facts.contact is None:
         if draft:
             raise NotFound("There is no such contact in an active campaign.")
-        return _Plan(handling, None, None, None)  # nothing is confirmed there
+        return _Plan(handling)  # nothing is told there
     return _Plan(
         handling,
         facts.contact,
         await _text(hands, draft, facts.contact) if draft else None,
-        _confirmation(hands, confirmation, facts.contact) if confirmation else None,
+        await _extra(hands, handling, facts.contact),
     )
 
 
@@ -178,13 +206,24 @@ async def _text(hands: _Hands, draft: Draft, contact: ContactFacts) -> Send:
     return await permitted(hands.writer, hands.settings, hands.actor, draft, contact, cost)
 
 
-def _confirmation(hands: _Hands, draft: Draft, contact: ContactFacts) -> Send | None:
-    cost = cost_of(draft.text, mms_credits=hands.settings.mms_credits)
-    try:
-        return permitted_confirmation(hands.settings, hands.actor, draft, contact, cost)
-    except ServiceError as refusal:
-        log.info("opt_out_not_confirmed", contact_id=contact.contact_id, code=refusal.code)
+async def _extra(hands: _Hands, handling: Handling, contact: ContactFacts) -> Send | None:
+    draft = handling.extra
+    if draft is None:
         return None
+    try:
+        if handling.opt_out:
+            cost = cost_of(draft.text, mms_credits=hands.settings.mms_credits)
+            return permitted_confirmation(hands.settings, hands.actor, draft, contact, cost)
+        whosever = replace(draft, assignment_id=contact.contact_assignment_id)
+        return await _text(hands, whosever, contact)
+    except ServiceError as refusal:
+        _do_without(contact.contact_id, refusal.code)
+        return None
+
+
+def _do_without(contact_id: int, code: str) -> None:
+    count_send(code)
+    log.info("text_left_out", contact_id=contact_id, code=code)
 
 
 async def _is_written(hands: _Hands, plan: _Plan) -> bool:
@@ -202,6 +241,8 @@ async def _is_written(hands: _Hands, plan: _Plan) -> bool:
         hands.writer.ring(send, written)
         if written.outcome is Outcome.ACCEPTED:
             count_send(written.outcome)
+        elif send is plan.extra:
+            _do_without(send.contact_id, InsufficientCredits.code)
     if not is_accepted:
         _refuse(hands, plan, sent[0][1])
     return is_accepted
@@ -228,9 +269,11 @@ async def _write_texts(
         sent.append((plan.text, written))
         if written.outcome is Outcome.INSUFFICIENT:
             return False
-    if plan.confirmation:
-        with suppress(_LookAgain):
-            sent.append((plan.confirmation, await _write(session, plan.confirmation, plan.contact)))
+    if plan.extra:
+        tags = plan.handling.tags
+        is_escalated = tags is not None and await is_escalation(session, tags.added)
+        extra = replace(plan.extra, keeps_status=is_escalated)
+        sent.append((plan.extra, await _write(session, extra, plan.contact)))
     return True
 
 
@@ -262,6 +305,9 @@ async def _write_rest(session: AsyncSession, hands: _Hands, handling: Handling) 
         await take_answers_back(session, contact, handling.deleted_step_ids)
     if handling.opt_out:
         await _opt_out(session, hands.settings, contact, handling.opt_out)
+    if handling.tags:
+        tags = handling.tags
+        await tag_contact(session, hands.actor, contact, added=tags.added, removed=tags.removed)
     if handling.closes or handling.opt_out:
         contact.message_status = "closed"
 

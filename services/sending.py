@@ -96,10 +96,13 @@ def make_draft(
     )
 
 
-def make_confirmation(actor: Actor, **wanted: Any) -> Draft | None:
-    """The same for a text without which an opt-out stands: None for what can never be sent."""
+def make_draft_or_none(actor: Actor, *, key: str | None = None, **wanted: Any) -> Draft | None:
+    """For a text without which the rest stands: None for what can never be sent.
+
+    Raises InvalidInput for the key, which may be that of another text."""
+    key = idempotency_key(key)
     try:
-        return make_draft(actor, **wanted)
+        return make_draft(actor, key=key, **wanted)
     except InvalidInput:
         return None
 

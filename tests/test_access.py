@@ -90,6 +90,10 @@ ROOT_FIELDS = {
         """mutation { createOptOut(campaignContactId: "1", optOut: {
           cell: "+12022010000", message: {text: "Bye.", assignmentId: "1"}}) { id } }""",
                                         "login no    ok     ok      ok    ok    no    ok"),
+    "tagConversation": (
+        """mutation { tagConversation(campaignContactId: "1", tag: {addedTagIds: ["1"],
+          removedTagIds: [], message: {text: "Hi!", assignmentId: "1"}}) { id } }""",
+                                        "login no    ok     ok      ok    ok    no    ok"),
     "bulkSendMessages": (
         'mutation { bulkSendMessages(assignmentId: "1") { id } }',
                                         "login no    never  never   never never no    never"),
@@ -256,6 +260,7 @@ WATCHED_TABLES = (
     "assignment",
     "assignment_request",
     "all_question_response",
+    "campaign_contact_tag",
     "invite",
     "opt_out",
     "user_organization",
