@@ -47,7 +47,11 @@ class ClientSettings(BaseSettings):
     )
     enable_autosending: bool = Field(False, description="Client: shows Spoke's autosending.")
     enable_campaign_groups: bool = Field(False, description="Client: shows groups of campaigns.")
-    enable_shortlink_domains: bool = Field(False, description="Client: shows link domains.")
+    enable_shortlink_domains: bool = Field(
+        False,
+        description="Texts that link by one of the team's link domains go out with the one whose "
+        "turn it is. The same as Spoke's. Client: shows link domains.",
+    )
     enable_trollbot: bool = Field(False, description="Client: shows alarms about texters.")
     experimental_van_sync: bool = Field(
         False, description="Client: shows the synchronization with VAN."

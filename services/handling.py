@@ -35,7 +35,6 @@ from services.errors import (
 )
 from services.metrics import count_send
 from services.opt_outs import record_opt_out
-from services.segments import cost_of
 from services.send_facts import ContactFacts, Question
 from services.send_statement import KEY_INDEX, Outcome, Send, Written
 from services.send_writer import SendWriter, write_alone
@@ -196,26 +195,22 @@ async def _planned(hands: _Hands, handling: Handling) -> _Plan | None:
     return _Plan(
         handling,
         facts.contact,
-        await _text(hands, draft, facts.contact) if draft else None,
+        await permitted(hands.writer, hands.settings, hands.actor, draft, facts.contact)
+        if draft
+        else None,
         await _extra(hands, handling, facts.contact),
     )
-
-
-async def _text(hands: _Hands, draft: Draft, contact: ContactFacts) -> Send:
-    cost = cost_of(draft.text, mms_credits=hands.settings.mms_credits)
-    return await permitted(hands.writer, hands.settings, hands.actor, draft, contact, cost)
 
 
 async def _extra(hands: _Hands, handling: Handling, contact: ContactFacts) -> Send | None:
     draft = handling.extra
     if draft is None:
         return None
+    if handling.tags:
+        draft = replace(draft, assignment_id=contact.contact_assignment_id)
+    passes = permitted_confirmation if handling.opt_out else permitted
     try:
-        if handling.opt_out:
-            cost = cost_of(draft.text, mms_credits=hands.settings.mms_credits)
-            return permitted_confirmation(hands.settings, hands.actor, draft, contact, cost)
-        whosever = replace(draft, assignment_id=contact.contact_assignment_id)
-        return await _text(hands, whosever, contact)
+        return await passes(hands.writer, hands.settings, hands.actor, draft, contact)
     except ServiceError as refusal:
         _do_without(contact.contact_id, refusal.code)
         return None
@@ -250,11 +245,10 @@ async def _is_written(hands: _Hands, plan: _Plan) -> bool:
 
 def _refuse(hands: _Hands, plan: _Plan, written: Written) -> None:
     """But a keyed text is looked at again: it may be the repeat of what used up the rest."""
-    assert plan.contact is not None and plan.handling.draft is not None
-    if plan.handling.draft.idempotency_key is None:
-        cost = cost_of(plan.handling.draft.text, mms_credits=hands.settings.mms_credits)
+    assert plan.contact is not None and plan.text is not None
+    if plan.text.idempotency_key is None:
         raise insufficient_credits(
-            plan.contact, written.remaining, cost, hands.actor, hands.settings
+            plan.contact, written.remaining, plan.text.cost, hands.actor, hands.settings
         )
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from psycopg import AsyncConnection
 
-from services import messaging_services
+from services import link_domains, messaging_services
 from services.settings import DefaultService, Settings
 
 
@@ -24,6 +24,7 @@ class ContactFacts(NamedTuple):
     `assigned_user_id` is None while nobody has the contact; `role` is None for people outside the
     team; `monthly_*` are None unless monthly limits are enabled and known. `service`: its
     provider's name, None if there is none. `sticks`: the cell is to keep this messaging service.
+    `link_domains`: the team's, None unless they are enabled.
     """
 
     contact_id: int
@@ -44,6 +45,7 @@ class ContactFacts(NamedTuple):
     credits_enabled: bool
     balance: int
     exhaustion_open: bool
+    link_domains: list[str] | None = None
     service: str | None = DefaultService.FAKESERVICE
     messaging_service_sid: str | None = None
     sticks: bool = False
@@ -64,6 +66,7 @@ async def read_facts(
         _statement(
             settings.optouts_share_all_orgs,
             settings.enable_monthly_org_message_limits,
+            settings.enable_shortlink_domains,
             settings.default_service is not DefaultService.FAKESERVICE,
         ),
         {
@@ -83,13 +86,14 @@ async def read_facts(
 
 
 @cache
-def _statement(share: bool, limits: bool, services: bool) -> str:
-    """`share`: an opt-out counts for all teams; `limits`: teams have monthly limits; `services`:
-    texts go out by messaging services. Not as parameters, or PostgreSQL would hope for a better
-    plan for their values, and plan each time."""
+def _statement(share: bool, limits: bool, links: bool, services: bool) -> str:
+    """`share`: an opt-out counts for all teams; `limits`: teams have monthly limits; `links`: they
+    have link domains; `services`: texts go out by messaging services. Not as parameters, or
+    PostgreSQL would hope for a better plan for their values, and plan each time."""
     return _STATEMENT.format(
         share=str(share).lower(),
         limits=str(limits).lower(),
+        link_domains=link_domains.COLUMN if links else "null",
         service_columns=f", {messaging_services.COLUMNS}" if services else "",
         service_joins=messaging_services.JOINS if services else "",
     )
@@ -120,7 +124,8 @@ select
   (
     select true from credit_exhaustion e
     where e.team_id = campaign.organization_id and e.closed_at is null
-  ) is not null
+  ) is not null,
+  {link_domains}
   {service_columns}
 from unnest(
   (select %(contact_ids)s::int[]), (select %(user_ids)s::int[]), (select %(keys)s::text[])

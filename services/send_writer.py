@@ -19,6 +19,7 @@ from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
 from models.database import BOUND_IDLENESS
 from services.bell import Bell
 from services.errors import Conflict, OutcomeUnknown, ServiceUnavailable
+from services.link_domains import next_domains
 from services.metrics import BATCHES
 from services.send_facts import Facts, Question, read_facts
 from services.send_statement import KEY_INDEX, Outcome, Send, Written, write_sends
@@ -92,6 +93,7 @@ class SendWriter:
         self._pool = pool
         self._bell = bell or Bell(pool)
         self._facts = SharedStatements(pool, partial(read_facts, settings=settings))
+        self._link_domains = SharedStatements(pool, next_domains)
         self._common = _Lane(COMMON_LOCK_SECONDS)
         self._own: dict[int, _Lane] = {}
         self._unassigned: dict[int, _Lane] = {}
@@ -102,6 +104,10 @@ class SendWriter:
     async def facts(self, question: Question) -> Facts:
         """Raises ServiceUnavailable when the database can't be reached."""
         return await self._facts.ask(question)
+
+    async def next_link_domain(self, team_id: int) -> str | None:
+        """Whose turn it is, for one text. Raises ServiceUnavailable."""
+        return await self._link_domains.ask(team_id)
 
     async def close_contact(self, contact_id: int) -> None:
         """Raises ServiceUnavailable."""

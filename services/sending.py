@@ -33,6 +33,7 @@ from services.errors import (
     SenderSuspended,
     ServiceError,
 )
+from services.link_domains import has_link, with_domain
 from services.messaging_services import SPOKEN
 from services.metrics import count_send
 from services.segments import Cost, as_sent, cost_of
@@ -134,7 +135,6 @@ async def bulk_send_messages(session: AsyncSession, actor: Actor, *, assignment_
 async def _sent(writer: SendWriter, settings: Settings, actor: Actor, draft: Draft) -> str:
     """ACCEPTED or REPEATED."""
     question = Question(draft.contact_id, actor.user_id, draft.idempotency_key)
-    cost = cost_of(draft.text, mms_credits=settings.mms_credits)
     for look in range(LOOKS):
         await asyncio.sleep(SECONDS_BETWEEN_LOOKS * look)
         facts = await writer.facts(question)
@@ -143,23 +143,18 @@ async def _sent(writer: SendWriter, settings: Settings, actor: Actor, draft: Dra
             return "REPEATED"
         if facts.contact is None:
             raise NotFound("There is no such contact in an active campaign.")
-        send = await permitted(writer, settings, actor, draft, facts.contact, cost)
+        send = await permitted(writer, settings, actor, draft, facts.contact)
         written = await writer.write(send, campaign_id=facts.contact.campaign_id)
         if written.outcome is Outcome.ACCEPTED:
             return "ACCEPTED"
         # A keyed one may be the repeat of a text that has just used up the rest: the facts know.
         if written.outcome is Outcome.INSUFFICIENT and draft.idempotency_key is None:
-            raise insufficient_credits(facts.contact, written.remaining, cost, actor, settings)
+            raise insufficient_credits(facts.contact, written.remaining, send.cost, actor, settings)
     raise Conflict
 
 
 async def permitted(
-    writer: SendWriter,
-    settings: Settings,
-    actor: Actor,
-    draft: Draft,
-    contact: ContactFacts,
-    cost: Cost,
+    writer: SendWriter, settings: Settings, actor: Actor, draft: Draft, contact: ContactFacts
 ) -> Send:
     """The send, once every check has passed. Raises the first that hasn't."""
     require_may_text(contact, draft, actor)
@@ -168,23 +163,41 @@ async def permitted(
         raise ContactOptedOut
     now = clock.now()
     require_sendable_now(contact, draft, settings, now)
-    if contact.credits_enabled and contact.exhaustion_open and contact.balance < cost.credits:
-        # A crowd in front of an empty account is turned away without a lock or a write.
-        raise insufficient_credits(contact, contact.balance, cost, actor, settings)
-    return _send(actor, draft, contact, cost, now)
+    # A crowd in front of an empty account is turned away without a lock or a write.
+    is_blocked = contact.credits_enabled and contact.exhaustion_open
+    is_empty = is_blocked and contact.balance <= 0
+    text = draft.text if is_empty else await _as_linked(writer, draft.text, contact)
+    cost = cost_of(text, mms_credits=settings.mms_credits)
+    if is_blocked and contact.balance < cost.credits:
+        raise insufficient_credits(contact, contact.balance, cost.credits, actor, settings)
+    return _send(actor, draft, contact, text, cost, now)
 
 
-def permitted_confirmation(
-    settings: Settings, actor: Actor, draft: Draft, contact: ContactFacts, cost: Cost
+async def permitted_confirmation(
+    writer: SendWriter, settings: Settings, actor: Actor, draft: Draft, contact: ContactFacts
 ) -> Send:
     """Of an opt-out: never refused for lack of credits, nor for the opt-out. Raises what is."""
     require_may_text(contact, draft, actor)
     now = clock.now()
     require_sendable_now(contact, draft, settings, now)
-    return replace(_send(actor, draft, contact, cost, now), forced=True)
+    text = await _as_linked(writer, draft.text, contact)
+    cost = cost_of(text, mms_credits=settings.mms_credits)
+    return replace(_send(actor, draft, contact, text, cost, now), forced=True)
 
 
-def _send(actor: Actor, draft: Draft, contact: ContactFacts, cost: Cost, now: datetime) -> Send:
+async def _as_linked(writer: SendWriter, text: str, contact: ContactFacts) -> str:
+    """With the team's link domain whose turn it is. Any other part of a text stays as it is."""
+    domains = contact.link_domains
+    if not domains or not has_link(text, domains):
+        return text
+    domain = await writer.next_link_domain(contact.team_id)
+    return text if domain is None else with_domain(text, domains, domain)
+
+
+def _send(
+    actor: Actor, draft: Draft, contact: ContactFacts, text: str, cost: Cost, now: datetime
+) -> Send:
+    """`text`: as it goes out. Repeats must agree in how it was wanted."""
     assert contact.service is not None
     return Send(
         team_id=contact.team_id,
@@ -193,7 +206,7 @@ def _send(actor: Actor, draft: Draft, contact: ContactFacts, cost: Cost, now: da
         assignment_id=contact.contact_assignment_id,
         user_id=actor.user_id,
         contact_number=contact.cell,
-        text=draft.text,
+        text=text,
         cost=cost.credits,
         segments=cost.segments,
         media=cost.media,
@@ -280,9 +293,9 @@ def require_same(fingerprint: bytes, draft: Draft) -> None:
 
 
 def insufficient_credits(
-    contact: ContactFacts, remaining: int, cost: Cost, actor: Actor, settings: Settings
+    contact: ContactFacts, remaining: int, required: int, actor: Actor, settings: Settings
 ) -> InsufficientCredits:
-    details: dict[str, Any] = {"teamId": str(contact.team_id), "requiredCredits": cost.credits}
+    details: dict[str, Any] = {"teamId": str(contact.team_id), "requiredCredits": required}
     if sees_credits(actor, contact.role, settings.credits_visible_to):
         details["remainingCredits"] = remaining
     return InsufficientCredits(**details)

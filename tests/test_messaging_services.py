@@ -258,7 +258,7 @@ async def test_with_fakeservice_nobody_asks_for_services(database: Database, tea
         " join outbound_text on message.id = message_id",
     ) == [("fakeservice", None)]
     assert await rows(database, STICKS) == []
-    for flags in itertools.product([False, True], repeat=2):
+    for flags in itertools.product([False, True], repeat=3):
         assert "messaging_service" not in send_facts._statement(*flags, False)
 
 

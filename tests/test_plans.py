@@ -83,6 +83,10 @@ made as (
 insert into messaging_service_stick (cell, organization_id, messaging_service_sid)
 select '+1303555' || to_char(n, 'FM0000'), id, 'MG' || n from numbered where n > 1
 """
+_LINK_DOMAINS = """
+insert into link_domain (organization_id, domain, max_usage_count)
+select id, 'team-' || id || '.example', 100 from organization
+"""
 _SESSIONS = """
 insert into user_session (sid, sess, expire)
 select 'sid-' || id, json_build_object('passport', json_build_object('user', id)),
@@ -97,7 +101,11 @@ where relname not like 'procrastinate%' and relname <> 'spoke_credits_version' o
 
 @pytest.fixture
 def settings(request: pytest.FixtureRequest) -> Settings:
-    return load_settings(default_service=request.param, base_url="https://spoke.example")
+    return load_settings(
+        default_service=request.param,
+        base_url="https://spoke.example",
+        enable_shortlink_domains=request.param == "twilio",
+    )
 
 
 async def scans(database: Database) -> dict[str, int]:
@@ -111,7 +119,7 @@ async def test_a_send_looks_through_no_table(database_url: str, settings: Settin
     url = with_settings(database_url, "plan_cache_mode=force_generic_plan")  # as after five runs
     async with open_database(url, send_pool_size=1) as database:
         team = await make_team(database, contacts=OTHERS, credits=100)
-        for statement in (_CROWD, _MESSAGES, _SERVICES, _SESSIONS):
+        for statement in (_CROWD, _MESSAGES, _SERVICES, _LINK_DOMAINS, _SESSIONS):
             await rows(database, statement, others=OTHERS)
         await rows(database, "vacuum analyze")
         sid = await start_session(database.pool, team.texter.user_id, secure=False)
