@@ -12,6 +12,7 @@ from schema.inputs import ContactsFilter
 from services import campaigns, contacts
 from services.canned_responses import Wanted as ResponsesWanted
 from services.preflight import Estimate, require_estimate_visible
+from services.teams import require_visible
 
 
 async def campaign(info: Info, id: str) -> Any:
@@ -56,6 +57,17 @@ async def credit_estimate(root: strawberry.Parent[Campaign], info: Info) -> Esti
     team = await info.context.loaders.teams.load(root.organization_id)
     require_estimate_visible(info.context.actor, team)
     return await info.context.loaders.estimates.load(root.id)
+
+
+async def credit_status(root: strawberry.Parent[Campaign], info: Info) -> Any:
+    team = await info.context.loaders.teams.load(root.organization_id)
+    return require_visible(info.context.actor, team).credit_status
+
+
+async def assignment_credit_status(root: strawberry.Parent[Assignment], info: Info) -> Any:
+    campaign = await info.context.loaders.campaigns.load(root.campaign_id)
+    assert campaign is not None  # a foreign key says so
+    return await credit_status(campaign, info)
 
 
 def assignment_texter(root: strawberry.Parent[Assignment], info: Info) -> Awaitable[Any]:

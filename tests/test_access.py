@@ -540,6 +540,17 @@ async def test_organization_leads_to_the_team_of_its_members(asker: Asker) -> No
             assert answers[person].data["organization"]["team"] == team, person
 
 
+@pytest.mark.parametrize("noun", ["campaign", "assignment"])
+async def test_the_banner_is_for_members(asker: Asker, noun: str) -> None:
+    #      nobody susp. texter superv. admin owner other superadmin
+    row = "login  no    ok     ok      ok    ok    no    ok"
+    document = f'{{ {noun}(id: "1") {{ id creditStatus }} }}'
+    answers = await asker.expect(document, row, [noun, "creditStatus"])
+    for person, code in by_person(row).items():
+        if code is None:
+            assert answers[person].data[noun]["creditStatus"] == "AVAILABLE", person
+
+
 async def test_suspended_member_sees_the_organization_but_not_its_team(api: Api) -> None:
     answer = await api("suspended", "{ currentUser { organizations { id team { id } } } }")
     assert answer.codes == ["FORBIDDEN"]

@@ -449,6 +449,34 @@ async def test_ten_times_the_teams_take_no_more_statements(
     assert counts[2] <= 10
 
 
+MORE_TODOS = """
+with made as (
+  insert into all_campaign (organization_id, title, is_started, is_archived)
+  select 1, 'Campaign ' || n, true, false from generate_series(1, 40) n returning id
+)
+insert into assignment (user_id, campaign_id) select 5, id from made
+"""
+WITH_BANNERS = """
+{ currentUser { todos(organizationId: "1") { creditStatus campaign { creditStatus } } } }
+"""
+
+
+async def test_a_banner_for_each_of_a_list_takes_no_more_statements(
+    api: Api, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counts = []
+    for todos in (1, 1, 41):  # the first one opens connections
+        if todos > 1:
+            await connection.execute(MORE_TODOS)
+        with statements(monkeypatch) as sent:
+            answer = await api("texter", WITH_BANNERS)
+        assert answer.ok["currentUser"]["todos"] == todos * [
+            {"creditStatus": "AVAILABLE", "campaign": {"creditStatus": "AVAILABLE"}}
+        ]
+        counts.append(len(sent))
+    assert counts[1] == counts[2]
+
+
 ESTIMATE = """
 query($text: String!, $recipients: Int! = 1, $replies: Float! = 0, $media: Boolean! = false) {
   estimateCredits(text: $text, recipients: $recipients, repliesPerRecipient: $replies,

@@ -3,6 +3,7 @@
 import strawberry
 
 from resolvers import campaigns
+from schema.enums import CreditStatus
 from schema.fields import field
 from schema.scalars import Date
 from schema.types.contacts import CampaignContact
@@ -40,6 +41,9 @@ class Campaign:
     canned_responses: list[CannedResponse] = field(
         campaigns.canned_responses, "Texts to choose, for all of its texters."
     )
+    credit_status: CreditStatus | None = field(
+        campaigns.credit_status, "Whether its team can send. For the team's members."
+    )
     credit_estimate: CampaignCreditEstimate | None = field(
         campaigns.credit_estimate,
         "What its first texts will need; nothing, once it is archived. Null while that is counted "
@@ -64,3 +68,7 @@ class Assignment:
         campaigns.assignment_contacts, "Its contacts, by id; at most 10,000."
     )
     contacts_count: int = field(campaigns.assignment_contacts_count, "How many contacts.")
+    credit_status: CreditStatus | None = field(
+        campaigns.assignment_credit_status,
+        "Whether its team can send: what a banner needs. For the team's members.",
+    )
