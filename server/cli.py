@@ -1,4 +1,5 @@
-"""The command line: serve, worker, migrate, seed, schema, credits, usage, texts, users, tokens.
+"""The command line: serve, worker, migrate, uninstall, seed, schema, credits, usage, texts, users,
+tokens.
 
 Commands import what only they need, so that the small ones start quickly.
 """
@@ -19,7 +20,7 @@ from server.embedded_postgres import EmbeddedPostgresError
 from server.errors import StartError
 from server.log import configure_logging
 from services.errors import ServiceError
-from services.outbound_texts import Resolution, list_unknown, resolve_unknown
+from services.outbound_texts import Resolution, has_unfinished, list_unknown, resolve_unknown
 from services.sessions import create_token, list_tokens, revoke_token
 from services.settings import Settings, SettingsError, load_settings
 from services.usage_day import REBUILT_DAYS, rebuild_usage, verify_usage
@@ -113,6 +114,23 @@ def migrate() -> None:
     with chosen_database(_settings()) as url:
         _migrate(url)
     print("The database is up to date.")
+
+
+@app.command()
+def uninstall(
+    yes: Annotated[bool, typer.Option("--yes", help="Don't ask.")] = False,
+) -> None:
+    """Take our own tables away, with all credits and their ledger. Spoke's stay as they are."""
+    from models.migrations import downgrade
+
+    settings = _settings()
+    if _with_session(settings, lambda s: _with_connection(s, has_unfinished)):
+        raise StartError("Texts are still on their way: let a worker finish them first.")
+    if not yes:
+        typer.confirm("All credits, their ledger and usage will be gone. Go on?", abort=True)
+    with chosen_database(settings) as url:
+        downgrade(url)
+    print("Our tables are gone; Spoke's are as they were.")
 
 
 @app.command()

@@ -157,6 +157,15 @@ async def forget_keys(connection: AsyncConnection) -> int:
     return cursor.rowcount
 
 
+async def has_unfinished(connection: AsyncConnection) -> bool:
+    """Whether any text is still to be handed over, or nobody knows whether it was."""
+    cursor = await connection.execute(
+        "select exists (select from outbound_text where state <> 'DONE')"
+    )
+    row = await cursor.fetchone()
+    return row is not None and row[0]
+
+
 async def list_unknown(connection: AsyncConnection) -> list[UnknownText]:
     """The oldest first, at most MOST_LISTED."""
     async with connection.cursor(row_factory=class_row(UnknownText)) as cursor:

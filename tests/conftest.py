@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy.engine import make_url
 
 from models.database import Database, open_database
-from models.migrations import upgrade
+from models.migrations import VERSION_TABLE, downgrade, upgrade
 from server import demo
 from server.app import create_app
 from server.embedded_postgres import embedded_postgres
@@ -110,6 +110,17 @@ def database_url(make_database: MakeDatabase, template: str) -> Iterator[str]:
 def demo_url(make_database: MakeDatabase, demo_template: str) -> Iterator[str]:
     with make_database(demo_template) as url:
         yield url
+
+
+@pytest.fixture
+def installed_spoke(database_url: str) -> str:
+    """A database as an installed Spoke has it: its tables, and a table that we know nothing of."""
+    downgrade(database_url)
+    with psycopg.connect(database_url) as connection:
+        connection.execute(f"drop table {VERSION_TABLE}")
+        connection.execute("create table knex_migrations (id serial primary key, name text)")
+        connection.execute("insert into organization (name) values ('Installed before us')")
+    return database_url
 
 
 @pytest.fixture

@@ -36,6 +36,8 @@ def downgrade(url: str) -> None:
     """Takes away our own tables with everything in them. Spoke's stay."""
     with _connection(url) as connection:
         command.downgrade(_config(connection), "credits@base")
+        if not _current(connection):
+            connection.execute(text(f"drop table {VERSION_TABLE}"))
 
 
 def heads() -> dict[str, str]:
