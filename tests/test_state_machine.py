@@ -47,9 +47,9 @@ from tests.world import (
     value,
 )
 
-RUNS = 150
+RUNS = 60
 STEPS = 15
-FEWEST = 3
+MOST_ROUNDS = 10
 EXPECTED = {
     "add",
     "add_again",
@@ -64,7 +64,6 @@ EXPECTED = {
     "switch",
     "settled upwards",
     "settled downwards",
-    "settled into an exhaustion",
     "given back",
     "given back after it was settled",
     "reported without a debit",
@@ -73,7 +72,7 @@ EXPECTED = {
     "below zero",
     "turned off while exhausted",
 }
-"""Steps, and things worth meeting: each must have happened FEWEST times in all runs together."""
+"""Steps, and things worth meeting: there are rounds of RUNS until each has happened."""
 
 T = TypeVar("T")
 amounts = st.integers(1, 5)
@@ -442,19 +441,21 @@ def workshop(database_url: str) -> Iterator[Workshop]:
 
 
 def test_every_history_ends_in_the_books_that_were_decided(workshop: Workshop) -> None:
-    run_state_machine_as_test(
-        partial(CreditHistory, workshop),  # type: ignore[arg-type]  # any callable will do
-        settings=settings(
-            max_examples=RUNS,
-            stateful_step_count=STEPS,
-            deadline=None,
-            derandomize=True,  # else now and then a history worth meeting is met too seldom
-            # A failing history is short enough to read; looking for a shorter one takes minutes.
-            phases=[Phase.generate],
-            suppress_health_check=[HealthCheck.too_slow],
-        ),
-    )
+    for _ in range(MOST_ROUNDS):
+        run_state_machine_as_test(
+            partial(CreditHistory, workshop),  # type: ignore[arg-type]  # any callable will do
+            settings=settings(
+                max_examples=RUNS,
+                stateful_step_count=STEPS,
+                deadline=None,
+                # A failing history is short enough to read; looking for a shorter one takes long.
+                phases=[Phase.reuse, Phase.generate],
+                suppress_health_check=[HealthCheck.too_slow],
+                print_blob=True,
+            ),
+        )
+        if workshop.happened.keys() >= EXPECTED:
+            break
     assert workshop.runs >= RUNS
     workshop.run(verify(workshop.database))
-    seldom = {what for what in EXPECTED if workshop.happened[what] < FEWEST}
-    assert not seldom, workshop.happened
+    assert workshop.happened.keys() >= EXPECTED, workshop.happened
