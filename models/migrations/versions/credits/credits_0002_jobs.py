@@ -1,29 +1,24 @@
-"""procrastinate's job tables, as of its schema version 3.4.
+"""procrastinate's job tables, as of its schema version 2.5.
 
-Its own migrations up to that version, by name: a newer package must not change what this revision
-makes. A later revision applies what a later version adds.
+A newer package must not change what this revision makes: a later revision applies what a later
+version adds.
 """
 
-from importlib.resources import files
-
 from alembic import op
+
+from models.migrations.procrastinate import without_new_values
 
 revision = "credits_0002"
 down_revision = "credits_0001"
 branch_labels = None
 depends_on = None
 
-LAST_FILE = "03.04.00_50_post_add_retry_failed_job_procedure.sql"
-
 
 def upgrade() -> None:
     driver_connection = op.get_bind().connection.driver_connection
     assert driver_connection is not None
-    folder = files("procrastinate") / "sql" / "migrations"
-    scripts = sorted((f for f in folder.iterdir() if f.name.endswith(".sql")), key=lambda f: f.name)
-    for script in scripts:
-        if script.name <= LAST_FILE:
-            driver_connection.execute(script.read_text())
+    for script in without_new_values("00.00.00", "02.05.00"):
+        driver_connection.execute(script)
 
 
 def downgrade() -> None:

@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "credits_0003"
-down_revision = "credits_0002"
+down_revision = "credits_0002c"
 branch_labels = None
 depends_on = None
 
