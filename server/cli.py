@@ -19,6 +19,7 @@ from server.databases import chosen_database, session_secret
 from server.embedded_postgres import EmbeddedPostgresError
 from server.errors import StartError
 from server.log import configure_logging
+from services.credit_guard import GuardStatus, guard_status, install_guard, remove_guard
 from services.errors import ServiceError
 from services.outbound_texts import Resolution, has_unfinished, list_unknown, resolve_unknown
 from services.sessions import create_token, list_tokens, revoke_token
@@ -50,11 +51,16 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 credits = typer.Typer(help="The books.", no_args_is_help=True)
+guard = typer.Typer(
+    help="A trigger that debits the texts of Spoke's own server and workers, or refuses them.",
+    no_args_is_help=True,
+)
 usage = typer.Typer(help="How much was texted.", no_args_is_help=True)
 texts = typer.Typer(help="Texts on their way.", no_args_is_help=True)
 users = typer.Typer(help="People.", no_args_is_help=True)
 tokens = typer.Typer(help="Secrets by which scripts act for a person.", no_args_is_help=True)
 app.add_typer(credits, name="credits")
+credits.add_typer(guard, name="guard")
 app.add_typer(usage, name="usage")
 app.add_typer(texts, name="texts")
 app.add_typer(users, name="users")
@@ -162,6 +168,33 @@ def verify() -> None:
         print(drift)
     print(f"{found.teams} teams, {found.entries} entries, {len(found.drifts)} with drift.")
     if found.drifts:
+        raise typer.Exit(1)
+
+
+@guard.command()
+def install() -> None:
+    """Put the guard on the table message, or bring it up to date. Takes effect at once."""
+    settings = _settings()
+    _with_session(settings, lambda session: install_guard(session, settings))
+    print(f"The guard is installed: a text with media costs {settings.mms_credits}.")
+
+
+@guard.command()
+def remove() -> None:
+    """Take the guard away. What it has debited stays so."""
+    settings = _settings()
+    _with_session(settings, lambda session: remove_guard(session, settings))
+    print("The guard is not installed.")
+
+
+@guard.command()
+def status() -> None:
+    """Say whether the guard is installed; exit code 1 where it has to be installed again."""
+    settings = _settings()
+    found = _with_session(settings, lambda session: guard_status(session, settings))
+    print(f"The guard is {found}.")
+    if found is GuardStatus.OUTDATED:
+        print("It is another version's, has another MMS_CREDITS, or is turned off: install it.")
         raise typer.Exit(1)
 
 

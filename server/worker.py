@@ -38,6 +38,7 @@ from server.ledger_worker import check_ledger
 from server.metrics import metrics_served
 from server.text_worker import TextPace, text_worker
 from services import clock
+from services.credit_guard import MOST_SETTLED, settle_guarded
 from services.mail import SECONDS_TO_ANSWER, compose, deliver, not_composed
 from services.notices import (
     Delivery,
@@ -76,6 +77,7 @@ class Pace:
     lock: float = 0.5
     after_trouble: float = 5.0
     find_stranded: float = 10.0
+    settle_guarded: float = 600.0
     rebuild_usage: float = 600.0
     first_retry: float = 10.0
     answer: float = SECONDS_TO_ANSWER
@@ -123,6 +125,7 @@ async def run_worker(
         log.info("worker_started")
         loops.create_task(texts.listen(listening_url(settings, url)))
         loops.create_task(_forever(worker.run_jobs, pace.look, pace))
+        loops.create_task(_forever(worker.settle_guarded, pace.settle_guarded, pace))
         loops.create_task(_forever(worker.rebuild_usage, pace.rebuild_usage, pace))
         loops.create_task(_forever(worker.make_estimates, pace.look, pace))
         loops.create_task(_forever(worker.check_ledger, pace.check_ledger, pace))
@@ -253,6 +256,11 @@ class _Worker:
             await self._defer(session, stranded.queued)
         for notice_id in stranded.unknown:
             log.warning("mail_outcome_unknown", notice_id=notice_id)
+
+    async def settle_guarded(self) -> bool:
+        """Whether there may be more."""
+        async with self._locking() as session:
+            return await settle_guarded(session) == MOST_SETTLED
 
     async def rebuild_usage(self) -> None:
         """Counts the texts of Spoke's own workers."""

@@ -113,7 +113,6 @@ counted as (
   union all
   select sent.team_id, day, campaign_id, is_ours, 0, 0, 0, 0, -sum(amount)
   from sent join credit_entry e on e.team_id = sent.team_id and e.message_id = sent.id
-  where :with_ours
   group by sent.team_id, day, campaign_id, is_ours
   union all
   select team_id, day, campaign_id, is_ours, -texts, -segments, -media_texts, -failed,

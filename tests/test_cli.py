@@ -128,6 +128,19 @@ def test_verify_shows_drift_and_fails(demo_command: Command, demo_url: str) -> N
     assert "3 with drift" in result.stdout
 
 
+def test_the_guard_is_installed_and_removed(command: Command, database_url: str) -> None:
+    assert command("credits", "guard", "status").stdout == "The guard is not installed.\n"
+    for _ in range(2):
+        assert "is installed" in command("credits", "guard", "install").stdout
+    assert command("credits", "guard", "status").stdout == "The guard is installed.\n"
+    outdated = command("credits", "guard", "status", MMS_CREDITS="9")
+    assert (outdated.returncode, outdated.stdout.splitlines()[0]) == (1, "The guard is outdated.")
+    assert "not installed" in command("credits", "guard", "remove").stdout
+    with psycopg.connect(database_url) as connection:
+        found = connection.execute("select from pg_trigger where tgname = 'credits_guard'")
+        assert found.fetchall() == []
+
+
 def test_usage_is_verified_and_rebuilt(demo_command: Command, demo_url: str) -> None:
     verified = demo_command("usage", "verify")
     assert (verified.returncode, verified.stdout) == (0, "0 rows of usage with drift.\n")

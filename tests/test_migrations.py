@@ -17,6 +17,7 @@ from models import (
     assignment_requests,
     campaigns,
     contacts,
+    credit_guard,
     credits,
     estimates,
     invites,
@@ -177,8 +178,11 @@ def test_migrating_an_installed_spoke_again_still_leaves_its_tables_alone(
 
 
 def test_downgrading_removes_only_ours(installed_spoke: str) -> None:
+    """The trigger that guards Spoke's texts included."""
     before = objects(installed_spoke)
     upgrade(installed_spoke)
+    with psycopg.connect(installed_spoke) as connection:
+        connection.execute(credit_guard.install(3).encode())
     downgrade(installed_spoke)
     assert objects(installed_spoke) == before
 

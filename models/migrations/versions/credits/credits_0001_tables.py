@@ -179,7 +179,17 @@ def upgrade() -> None:
     op.execute(GUARDS)
 
 
+# What `credits guard install` has put on a table of Spoke's, and which needs ours.
+GUARD_OF_MESSAGES = """
+drop trigger if exists credits_guard on message;
+drop function if exists credits_guard();
+drop function if exists credits_guard_charge(integer[], integer);
+drop function if exists credits_guard_dearest(text, integer);
+"""
+
+
 def downgrade() -> None:
+    op.execute(GUARD_OF_MESSAGES)
     op.execute(
         "drop table api_token, outbound_text, credit_notice, credit_switch, credit_exhaustion, "
         "credit_entry, credit_purchase, credit_account"
