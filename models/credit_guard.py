@@ -57,32 +57,36 @@ language sql immutable strict parallel safe as $$
 $$;
 """
 
-# A plain time-out is under deadlock_timeout: where we hold the account and wait for a contact that
-# Spoke has locked, Spoke's insert is what fails, and its worker tries again.
+# The time-out is under deadlock_timeout: where we hold the account and wait for a contact that
+# Spoke has locked, Spoke's insert is what fails, and its worker tries again. Planning takes longer
+# than all the rest; `offset 0` makes one plan good for any number of texts.
 _CHARGE = f"""
 create function credits_guard_charge(message_ids integer[], mms_credits integer) returns void
-language plpgsql security definer set search_path from current set lock_timeout = '700ms' as $$
+language plpgsql security definer set search_path from current set lock_timeout = '700ms'
+  set plan_cache_mode = force_generic_plan as $$
 declare
   sent record;
   remaining bigint;
 begin
   for sent in
-    select m.id, m.user_id, c.organization_id as team_id,
-      credits_guard_dearest(m.text, mms_credits) as cost,
-      exists (
-        select from opt_out o
-        where o.cell = m.contact_number and o.organization_id = c.organization_id
-      ) as is_confirmation
-    from message m
-    left join campaign_contact contact on contact.id = m.campaign_contact_id
-    left join assignment a on a.id = m.assignment_id
-    join all_campaign c on c.id = coalesce(contact.campaign_id, a.campaign_id)
-    where m.id = any(message_ids)
-      and not exists (
+    select text.* from unnest(message_ids) as written (id) cross join lateral (
+      select m.id, m.user_id, c.organization_id as team_id,
+        credits_guard_dearest(m.text, mms_credits) as cost,
+        exists (
+          select from opt_out o
+          where o.cell = m.contact_number and o.organization_id = c.organization_id
+        ) as is_confirmation
+      from message m
+      left join campaign_contact contact on contact.id = m.campaign_contact_id
+      left join assignment a on a.id = m.assignment_id
+      join all_campaign c on c.id = coalesce(contact.campaign_id, a.campaign_id)
+      where m.id = written.id and not exists (
         select from credit_entry e
         where e.team_id = c.organization_id and e.message_id = m.id and e.kind = 'SEND'
       )
-    order by c.organization_id, m.id
+      offset 0
+    ) as text
+    order by team_id, id
   loop
     update credit_account set balance = balance - sent.cost, updated_at = now()
     where team_id = sent.team_id and enabled and (sent.is_confirmation or balance >= sent.cost)
