@@ -18,6 +18,7 @@ NAMES = (
     "limit",
     "refuse",
     "mixed",
+    "guard",
     "handle",
     "todos",
     "live",
