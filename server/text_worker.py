@@ -46,7 +46,7 @@ from services.providers import (
     Provider,
     Report,
 )
-from services.recounts import Account, claim_account, finish_account, news_of
+from services.recounts import Account, claim_account, finish_account, news_of, note_segments
 from services.report_writer import ReportWriter
 from services.settings import DefaultService, Settings
 from services.shared_statements import UNAVAILABLE
@@ -365,6 +365,7 @@ class TextWorker:
             async for listed in provider.sent_since(account.service, account.since):
                 async with self._pool.connection() as connection:
                     news = await news_of(connection, listed)
+                    await note_segments(connection, listed)
                 applied = await asyncio.gather(*map(self._recorded, news))
                 is_complete &= None not in applied
         except LookUpFailed as error:

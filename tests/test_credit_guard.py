@@ -23,6 +23,8 @@ from services.credit_guard import (
     settle_guarded,
 )
 from services.errors import Conflict, InsufficientCredits
+from services.providers import DeliveryStatus, Report
+from services.recounts import note_segments
 from services.segments import _MARKS, _PREPENDED, cost_of
 from services.send_statement import Outcome, write_sends
 from services.send_writer import SendWriter
@@ -338,6 +340,28 @@ async def test_the_providers_count_settles_the_debit_once(guarded: Database) -> 
     await report(guarded, fewer, num_segments=1)
     assert await settle(guarded) == 0
     await assert_exact(guarded)
+
+
+async def test_what_twilio_lists_of_spokes_texts_is_settled(guarded: Database) -> None:
+    """Spoke doesn't learn it: Twilio's reports don't tell. Whose text costs nothing stays as is."""
+    team = await make_team(guarded, contacts=3, credits=20)
+    never = await make_team(guarded)
+    debited, known = [await text_by_spoke(guarded, team, of_cost(3), contact=n) for n in range(2)]
+    free = await text_by_spoke(guarded, never)
+    async with guarded.pool.connection() as connection:
+        [ours] = await write_sends(connection, [make_send(team, 2)])
+        assert ours.message_id is not None
+        for message_id in (debited, known, free, ours.message_id):
+            await report(guarded, message_id, send_status="SENT")
+        await report(guarded, known, num_segments=3)
+        listed = [
+            Report(0, DeliveryStatus.DELIVERED, f"SM{message_id}", segments=2)
+            for message_id in (debited, known, free, ours.message_id, 0)
+        ]
+        assert await note_segments(connection, listed) == 1
+        assert await note_segments(connection, listed) == 0
+    assert await settle(guarded) == 1
+    assert (await entries(guarded))[-1][:2] == ("SETTLEMENT", 1)
 
 
 @pytest.mark.parametrize(
