@@ -69,7 +69,7 @@ async def _execute(session: AsyncSession, statements: str) -> None:
 
 async def settle_guarded(session: AsyncSession) -> int:
     """Gives back what was debited for texts that no carrier took, and settles what a provider has
-    counted, each once. Returns how many, at most MOST_SETTLED. Raises OperationalError where
+    counted, each once. Returns how many, at most MOST_SETTLED. Raises LockNotAvailable where
     somebody holds an account."""
     connection = await driver_connection(session)
     # Two at the same time would not see what the other enters.

@@ -4,7 +4,7 @@ and settled by what Spoke records of them."""
 import asyncio
 import random
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import psycopg
@@ -15,6 +15,7 @@ from psycopg.errors import InsufficientPrivilege, LockNotAvailable
 
 from models import credit_guard
 from models.database import Database, open_database
+from server.worker import Pace, run_worker
 from services.credit_guard import (
     GuardStatus,
     guard_status,
@@ -32,7 +33,9 @@ from services.sending import make_draft, send_message
 from services.settings import load_settings
 from services.usage_day import rebuild_usage, verify_usage
 from services.verification import verify_credits
+from tests.conftest import SECRET
 from tests.test_segments import ALPHABETS, VECTORS
+from tests.test_text_worker import until
 from tests.world import (
     SETTINGS,
     Team,
@@ -435,6 +438,21 @@ async def test_workers_settle_a_text_once(guarded: Database) -> None:
     crowd = [settle(guarded) for _ in range(4)]
     assert sorted(await asyncio.gather(*crowd)) == [0, 0, 0, 5]
     await assert_exact(guarded)
+
+
+async def test_a_worker_settles_and_counts_by_itself(guarded: Database, database_url: str) -> None:
+    team = await make_team(guarded, credits=9)
+    message_id = await text_by_spoke(guarded, team, of_cost(3))
+    await report(guarded, message_id, send_status="DELIVERED", num_segments=2)
+    pace = Pace(settle_guarded=0.05, rebuild_usage=0.05)
+    worker = asyncio.create_task(run_worker(SETTINGS, database_url, SECRET, pace=pace))
+    try:
+        await until(guarded, "select sum(credits_used)::int from usage_day", 2)
+    finally:
+        worker.cancel()
+        with suppress(asyncio.CancelledError):
+            await worker
+    assert (await figures(guarded, team.id)).balance == 7
 
 
 async def test_our_own_texts_are_not_settled_here(guarded: Database) -> None:
