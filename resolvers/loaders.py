@@ -28,7 +28,7 @@ from services.contacts import (
     contacts_of_assignments,
     places_by_zip,
 )
-from services.errors import ServiceError, ServiceUnavailable
+from services.errors import Forbidden, ServiceError, ServiceUnavailable
 from services.hand_outs import Target, targets_of_organizations
 from services.preflight import Estimate, estimates_of_campaigns
 from services.purchases import Purchase, Wanted, people_of, purchases_of_teams
@@ -46,7 +46,7 @@ from services.tags import TagOfContact, tags_of_contacts, tags_of_teams
 from services.teams import Team, teams_by_id
 from services.usage import Usage, require_few_rows, usage_of_teams
 from services.usage import Wanted as UsageWanted
-from services.users import TeamMembership, memberships_of_users
+from services.users import TeamMembership, memberships_of_users, require_private
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
@@ -113,6 +113,11 @@ class Loaders:
         return self._loader(
             lambda session, ids: targets_of_organizations(session, self._actor, ids)
         )
+
+    @cached_property
+    def private_people(self) -> DataLoader[int, Forbidden | None]:
+        """Raises Forbidden where what is private to the person is none of the actor's business."""
+        return self._loader(lambda session, ids: require_private(session, self._actor, ids))
 
     @cached_property
     def memberships(self) -> DataLoader[int, list[TeamMembership]]:

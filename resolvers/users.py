@@ -85,10 +85,10 @@ async def change_user_password(
 
 
 def private(name: str) -> Callable[..., Any]:
-    """A resolver for a column that only the person and superadmins may read."""
+    """A resolver for a column that only the person and who leads them may read."""
 
-    def resolve(root: strawberry.Parent[User], info: Info) -> Any:
-        require_self(info.context.actor, root.id)
+    async def resolve(root: strawberry.Parent[User], info: Info) -> Any:
+        await info.context.loaders.private_people.load(root.id)
         return getattr(root, name)
 
     return resolve

@@ -1,16 +1,18 @@
 """People: sign-in, memberships, and making the first superadmin."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
 from models.organizations import Organization
 from models.users import Membership, User
-from services.errors import AccountSuspended, InvalidInput, WrongCredentials
+from services.access import Actor, Role
+from services.errors import AccountSuspended, Forbidden, InvalidInput, WrongCredentials
 from services.passwords import hash_password, password_matches
 from services.texts import checked
 
@@ -25,6 +27,37 @@ async def find_user(session: AsyncSession, *, email: str) -> User | None:
     """Raises InvalidInput."""
     email = checked(email, "The e-mail", longest=LONGEST_EMAIL)
     return await session.scalar(select(User).where(User.email == email))
+
+
+async def require_private(
+    session: AsyncSession, actor: Actor, user_ids: Sequence[int]
+) -> list[Forbidden | None]:
+    """For each person, why the actor may not read what is private to them. They themselves may,
+    superadmins, and who may edit their account: in a team of theirs, ADMINs and OWNERs whom they
+    don't outrank, unless they are superadmins."""
+    refused = set() if actor.is_superadmin else {*user_ids} - {actor.user_id}
+    if refused:
+        refused -= await _led_by(session, actor, refused)
+    return [Forbidden() if user_id in refused else None for user_id in user_ids]
+
+
+async def _led_by(session: AsyncSession, actor: Actor, user_ids: Collection[int]) -> set[int]:
+    own, theirs = aliased(Membership), aliased(Membership)
+    led = await session.scalars(
+        select(theirs.user_id)
+        .join(own, own.organization_id == theirs.organization_id)
+        .join(User, User.id == theirs.user_id)
+        .where(
+            own.user_id == actor.user_id,
+            or_(
+                own.role == Role.OWNER,
+                and_(own.role == Role.ADMIN, theirs.role != Role.OWNER),
+            ),
+            theirs.user_id.in_(user_ids),
+            User.is_superadmin.is_not(True),
+        )
+    )
+    return set(led)
 
 
 async def require_credentials(user: User | None, password: str) -> User:

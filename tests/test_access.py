@@ -228,14 +228,20 @@ PRIVATE = (
     #                                   nobody susp. texter superv. admin owner other superadmin
                                         "login no    ok     no      no    no    no    ok"
 )
-PRIVATE_FIELDS = (
+LED = (
+    #                                   nobody susp. texter superv. admin owner other superadmin
+                                        "login no    ok     no      ok    ok    no    ok"
+)
+FIELDS_OF_THE_LED = (
     "email",
     "cell",
     "assignedCell",
-    "isSuperadmin",
     "isSuspended",
     "terms",
     "notificationFrequency",
+)
+PRIVATE_FIELDS = (
+    "isSuperadmin",
     'roles(organizationId: "1")',
     'currentRequest(organizationId: "1") { id }',
     "memberships { edges { node { id } } }",
@@ -368,7 +374,8 @@ def test_every_root_field_has_a_row() -> None:
 
 def test_every_field_of_teams_and_people_is_open_or_has_a_row() -> None:
     assert {field_name(s) for s in TEAM_FIELDS} == fields_of("Team") - OPEN_TEAM_FIELDS
-    assert {field_name(s) for s in PRIVATE_FIELDS} == fields_of("User") - OPEN_USER_FIELDS
+    guarded = {*FIELDS_OF_THE_LED, *(field_name(s) for s in PRIVATE_FIELDS)}
+    assert guarded == fields_of("User") - OPEN_USER_FIELDS
     assert {*NEEDS_FIELDS, "remaining"} == fields_of("CampaignCreditEstimate")
 
 
@@ -517,14 +524,15 @@ async def test_fields_of_a_notice(api: Api, connection: Connection) -> None:
                 assert answer.data["creditNotices"][0][name] is None
 
 
-async def test_fields_of_a_person_are_for_them_and_superadmins(asker: Asker) -> None:
-    for selection in PRIVATE_FIELDS:
+async def test_fields_of_a_person_are_for_them_and_who_leads_them(asker: Asker) -> None:
+    selections = {**dict.fromkeys(FIELDS_OF_THE_LED, LED), **dict.fromkeys(PRIVATE_FIELDS, PRIVATE)}
+    for selection, row in selections.items():
         document = f'{{ assignment(id: "1") {{ texter {{ id {selection} }} }} }}'
-        await asker.expect(document, PRIVATE, ["assignment", "texter", field_name(selection)])
+        await asker.expect(document, row, ["assignment", "texter", field_name(selection)])
 
 
 async def test_everybody_sees_all_of_themselves(api: Api) -> None:
-    document = f"{{ currentUser {{ {' '.join(PRIVATE_FIELDS)} }} }}"
+    document = f"{{ currentUser {{ {' '.join((*FIELDS_OF_THE_LED, *PRIVATE_FIELDS))} }} }}"
     for person in PEOPLE[1:]:
         assert (await api(person, document)).ok["currentUser"]["email"] == f"{person}@example.org"
 

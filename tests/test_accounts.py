@@ -1,6 +1,7 @@
 """Changing people's accounts: what is checked, who is above whom, and what a new password ends."""
 
 import asyncio
+from collections.abc import Collection
 from typing import Any
 
 import httpx2
@@ -8,6 +9,9 @@ import psycopg
 import pytest
 
 from server.demo import EMAILS, PASSWORD
+from server.resources import Resources
+from services.access import Actor
+from services.users import require_private
 from tests.api import Api
 
 NEW = "spoke-demo-2"
@@ -207,3 +211,31 @@ async def test_of_two_who_dismiss_each_other_one_remains(api: Api, demo_url: str
     with psycopg.connect(demo_url) as connection:
         [count] = connection.execute('select count(*) from "user" where is_superadmin').fetchall()
     assert count[0] == 1
+
+
+@pytest.mark.parametrize(
+    ("who", "shown"),
+    [
+        ("texter", {"texter"}),
+        ("supervolunteer", {"supervolunteer"}),
+        ("admin", {"admin", "supervolunteer", "texter", "suspended"}),
+        ("owner", {"owner", "admin", "supervolunteer", "texter", "suspended"}),
+        ("superadmin", IDS.keys()),
+    ],
+)
+async def test_private_is_what_one_may_edit(
+    resources: Resources, who: str, shown: Collection[str]
+) -> None:
+    actor = Actor(int(IDS[who]), who, is_superadmin=who == "superadmin")
+    async with resources.database.reads() as session:
+        refused = await require_private(session, actor, [int(one) for one in IDS.values()])
+    kept = {name for name, refusal in zip(IDS, refused, strict=True) if refusal is None}
+    assert kept == {*shown}
+
+
+async def test_an_admin_reads_back_what_they_edited(api: Api) -> None:
+    document = EDIT.replace("lastName", "lastName email cell notificationFrequency")
+    edited = {"email": "texter@example.net", "cell": "+12025550100"}
+    data = {"firstName": "Ada", "lastName": "Lovelace", "notificationFrequency": "DAILY", **edited}
+    answer = await api("admin", document, id=IDS["texter"], data=data)
+    assert answer.ok["editUser"].items() >= edited.items()
