@@ -32,6 +32,10 @@ select (select count(*) from message where campaign_contact_id = %(contact)s),
   (select message_status from campaign_contact where id = %(contact)s),
   (select balance from credit_account where team_id = 1)
 """
+CROWD = """
+insert into campaign_contact (campaign_id, assignment_id, cell)
+select 1, 1, '+1999' || to_char(n, 'FM0000000') from generate_series(1, 256) n returning id
+"""
 
 
 def cell(contact: int) -> str:
@@ -279,6 +283,29 @@ async def test_a_repeat_with_the_same_key_does_nothing_again(api: Api, demo_url:
     assert figures(demo_url) == (1, "Yes", 0, "messaged", 24)
     other = await handle(api, **(parts | {"message": message("Something else")}))
     assert other.codes == ["BAD_USER_INPUT"]
+
+
+async def test_256_at_once_are_all_handled(api: Api, demo_url: str) -> None:
+    """Each is a transaction of its own. The team has a credit for each."""
+    with psycopg.connect(demo_url) as connection:
+        crowd = [contact for (contact,) in connection.execute(CROWD)]
+    await api("superadmin", ADD, t="1", n=256 - 25, k="for the crowd")
+    answers = await asyncio.gather(
+        *(
+            handle(api, contact, message=message(), answers=[answer("Yes", contact)])
+            for contact in crowd
+        )
+    )
+    assert len(answers) == 256
+    assert [code for one in answers for code in one.codes] == []
+    with psycopg.connect(demo_url) as connection:
+        [found] = connection.execute(
+            "select balance, (select -sum(amount) from credit_entry where kind = 'SEND'"
+            "   and team_id = 1), (select count(*) from question_response q"
+            "   join campaign_contact c on c.id = q.campaign_contact_id where cell like '+1999%')"
+            " from credit_account where team_id = 1"
+        ).fetchall()
+    assert found == (0, 256, 256)
 
 
 async def test_many_at_once_keep_the_books_and_need_few_connections(
