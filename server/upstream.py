@@ -7,6 +7,7 @@ came in are not believed. Whoever goes away takes the request to Spoke along.
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from io import BytesIO
 from urllib.parse import urlsplit
 
 import structlog
@@ -173,9 +174,10 @@ class _Body:
     def __init__(self, content: AsyncIterator[bytes] | bytes | None) -> None:
         self.is_cut_off = False
         self._read = asyncio.Event()
+        self.data: AsyncIterator[bytes] | BytesIO | None = None
         if content is None or isinstance(content, bytes):
             self._read.set()
-            self.data: AsyncIterator[bytes] | bytes | None = content
+            self.data = BytesIO(content) if content else None  # written in parts
         else:
             self.data = self._chunks(content)
 

@@ -283,6 +283,14 @@ async def test_spoke_reads_what_we_have_read(client: httpx2.AsyncClient, twin: S
     assert len(twin.asked) == 2
 
 
+async def test_lists_may_be_long(client: httpx2.AsyncClient, twin: SpokeTwin) -> None:
+    payload = {"query": FOREIGN, "variables": {"cells": ["+12025550100"] * 100_000}}
+    await client.post("/graphql", json=payload)
+    [asked] = twin.asked
+    assert asked.json == payload
+    assert asked.all("content-length") == [str(len(asked.body))]
+
+
 async def test_uploads_go_to_spoke(front: httpx2.AsyncClient, twin: SpokeTwin) -> None:
     body = form({"query": UPLOAD, "variables": {"f": None}, "extensions": {}}).encode()
 
