@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from schema.documents import InvalidDocument
 from schema.foreign import ForeignDocuments
+from server.bodies import MOST_BYTES as LONGEST_DOCUMENT
 from server.bodies import BadRequest
 from server.graphql import (
     DOCUMENTS,
@@ -29,7 +30,8 @@ from server.upstream import Upstream
 
 FOREIGN = ForeignDocuments(GRAPHQL_SCHEMA, DOCUMENTS)
 MOST_BYTES = 10 * 1024 * 1024
-"""Spoke's administration sends long lists."""
+"""Spoke's administration sends long lists. The document beside them is no longer than alone: while
+one is read, nobody else is served."""
 
 
 async def graphql(request: Request) -> Response:
@@ -38,12 +40,12 @@ async def graphql(request: Request) -> Response:
     try:
         if content_type(request) == "multipart/form-data":
             return await _upload(request, upstream)
-        payload = await read_payload(request, most=MOST_BYTES)
+        payload = _known(await read_payload(request, most=MOST_BYTES))
         if not FOREIGN.has(payload["query"]):
             return await answer(request, payload)
     except InvalidDocument as invalid:
         return refusal(request, invalid)
-    return await upstream.answer_to(request, orjson.dumps(_known(payload)), "application/json")
+    return await upstream.answer_to(request, orjson.dumps(payload), "application/json")
 
 
 async def _upload(request: Request, upstream: Upstream) -> Response:
@@ -56,5 +58,8 @@ async def _upload(request: Request, upstream: Upstream) -> Response:
 
 
 def _known(payload: dict[str, Any]) -> dict[str, Any]:
-    """What was looked at: by another key, a document could be named that Spoke remembers."""
+    """What is looked at: by another key, a document could be named that Spoke remembers. Raises
+    BadRequest (413)."""
+    if len(payload["query"]) > LONGEST_DOCUMENT:
+        raise BadRequest(413, "PAYLOAD_TOO_LARGE", "The document is too long: use variables.")
     return {name: payload[name] for name in PAYLOAD if name in payload}

@@ -10,6 +10,7 @@ import orjson
 import pytest
 from websockets.exceptions import InvalidStatus
 
+from server.bodies import MOST_BYTES
 from server.demo import PASSWORD
 from server.elsewhere import may_lead_to_graphql
 from server.resources import Resources
@@ -289,6 +290,20 @@ async def test_lists_may_be_long(client: httpx2.AsyncClient, twin: SpokeTwin) ->
     [asked] = twin.asked
     assert asked.json == payload
     assert asked.all("content-length") == [str(len(asked.body))]
+
+
+async def test_a_document_is_no_longer_than_alone(
+    client: httpx2.AsyncClient, twin: SpokeTwin
+) -> None:
+    """While one is read nobody else is served, and one that is ours stays in memory."""
+    for document in (FOREIGN, OURS, UPLOAD):
+        long = {"query": document + " #" + "x" * MOST_BYTES}
+        for answer in (
+            await client.post("/graphql", json=long),
+            await client.post("/graphql", content=form(long), headers=FORM),
+        ):
+            assert (answer.status_code, codes(answer)) == (413, ["PAYLOAD_TOO_LARGE"])
+    assert twin.asked == []
 
 
 async def test_uploads_go_to_spoke(front: httpx2.AsyncClient, twin: SpokeTwin) -> None:
