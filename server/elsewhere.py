@@ -25,7 +25,8 @@ PAGES = re.compile(
 )
 """Those of Spoke's client, where other paths are Spoke's own."""
 MOST_DECODINGS = 5
-BETWEEN_NAMES = re.compile(r"[/\\;\x00-\x20]+")
+BETWEEN_NAMES = re.compile(r"[^!-~]+|[/\\;?#]+")
+"""Also blanks of all kinds, which Node leaves out."""
 
 
 class Elsewhere:

@@ -347,6 +347,10 @@ def test_no_other_path_leads_to_graphql(path: str) -> None:
 async def test_graphql_is_asked_in_one_way_only(
     client: httpx2.AsyncClient, twin: SpokeTwin
 ) -> None:
+        "/graphql%3Fx",
+        "/graphql%23x",
+        "/graphql%C2%A0",
+        "/graphql%A0",
     body: dict[str, Any] = {"json": {"query": FOREIGN}}
     assert (await client.post("/GraphQL", **body)).status_code == 404
     assert (await client.post("/graphql/x", **body)).status_code == 404
