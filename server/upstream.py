@@ -106,7 +106,7 @@ class Upstream:
         note(request, field="upstream")
         if request.method not in METHODS:
             raise BadRequest(405, "METHOD_NOT_ALLOWED", "Spoke isn't asked in this way.")
-        if VIA in request.headers.getlist("via"):
+        if VIA in _listed(request.headers.getlist("via")):
             raise BadRequest(508, "LOOP_DETECTED", "SPOKE_UPSTREAM_URL leads back to this server.")
         body = _Body(content)
         gone = asyncio.create_task(body.requester_gone(request.receive))
@@ -251,7 +251,12 @@ def _has_body(request: Request) -> bool:
 
 def _of_the_connection(named: Iterable[str]) -> frozenset[str]:
     """And those that the header itself names."""
-    return OF_A_CONNECTION | {name.strip().lower() for value in named for name in value.split(",")}
+    return OF_A_CONNECTION | _listed(named)
+
+
+def _listed(values: Iterable[str]) -> frozenset[str]:
+    """What a header names, in one line or in several."""
+    return frozenset(name.strip().lower() for value in values for name in value.split(","))
 
 
 def _unavailable(error: Exception) -> UpstreamUnavailable:
