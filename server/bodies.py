@@ -45,6 +45,14 @@ def json_object(body: bytes) -> dict[str, Any]:
     return value
 
 
+def json_anew(value: object) -> bytes:
+    """Of what was read. Raises BadRequest (400) where that is nested too deeply to be written."""
+    try:
+        return orjson.dumps(value)
+    except orjson.JSONEncodeError:
+        raise BadRequest(400, "BAD_REQUEST", "The body is nested too deeply.") from None
+
+
 class JsonResponse(Response):
     media_type = "application/json"
 

@@ -6,14 +6,13 @@ one that was looked through.
 
 from typing import Any
 
-import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
 from schema.documents import InvalidDocument
 from schema.foreign import ForeignDocuments
 from server.bodies import MOST_BYTES as LONGEST_DOCUMENT
-from server.bodies import BadRequest
+from server.bodies import BadRequest, json_anew
 from server.graphql import (
     DOCUMENTS,
     GRAPHQL_SCHEMA,
@@ -45,7 +44,7 @@ async def graphql(request: Request) -> Response:
             return await answer(request, payload)
     except InvalidDocument as invalid:
         return refusal(request, invalid)
-    return await upstream.answer_to(request, orjson.dumps(payload), "application/json")
+    return await upstream.answer_to(request, json_anew(payload), "application/json")
 
 
 async def _upload(request: Request, upstream: Upstream) -> Response:

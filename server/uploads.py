@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import orjson
 from starlette.requests import Request
 
-from server.bodies import BadRequest
+from server.bodies import BadRequest, json_anew
 
 MOST_BYTES = 1024 * 1024
 """Before the files."""
@@ -47,13 +47,13 @@ async def read_upload(request: Request) -> Upload:
 
 
 def written(upload: Upload) -> tuple[AsyncGenerator[bytes], str]:
-    """The form again, and its content type."""
+    """The form again, and its content type. Raises BadRequest (400)."""
+    line = f"--{upload.boundary}\r\n".encode()
+    parts = (("operations", upload.operations), ("map", upload.map))
+    head = b"".join(line + _heading(name) + json_anew(value) + b"\r\n" for name, value in parts)
 
     async def chunks() -> AsyncGenerator[bytes]:
-        for name, value in (("operations", upload.operations), ("map", upload.map)):
-            yield f"--{upload.boundary}\r\n".encode() + _heading(name)
-            yield orjson.dumps(value) + b"\r\n"
-        yield f"--{upload.boundary}\r\n".encode()
+        yield head + line
         async for chunk in upload.rest:
             yield chunk
 

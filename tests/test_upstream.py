@@ -232,6 +232,12 @@ def two_queries(first: str, second: str) -> bytes:
     return b'{"query": %s, "query": %s}' % (orjson.dumps(first), orjson.dumps(second))
 
 
+def nested(levels: int) -> bytes:
+    """What can be read, but not written anew."""
+    lists = b"[" * levels + b"]" * levels
+    return b'{"query": %s, "variables": {"a": %s}}' % (orjson.dumps(FOREIGN), lists)
+
+
 @pytest.mark.parametrize(
     ("headers", "body"),
     [
@@ -241,6 +247,7 @@ def two_queries(first: str, second: str) -> bytes:
         (JSON, orjson.dumps({"query": FOREIGN}).decode().encode("utf-16")),
         (JSON, b'{"extensions": {"persistedQuery": {"version": 1, "sha256Hash": "ab"}}}'),
         (JSON, orjson.dumps({"query": [SENDING]})),
+        (JSON, nested(300)),
         ({"content-type": "application/x-www-form-urlencoded"}, b"query=" + SENDING.encode()),
         ({"content-type": "application/graphql"}, SENDING.encode()),
         ({"content-type": "text/plain"}, orjson.dumps({"query": FOREIGN})),
@@ -257,6 +264,7 @@ def two_queries(first: str, second: str) -> bytes:
         (FORM, form({"query": UPLOAD}).replace("variables.f", "query").encode()),
         (FORM, form('{"query": "{ a }"').encode()),
         (FORM, form("x" * 2_000_000).encode()),
+        (FORM, form(nested(300).decode()).encode()),
         ({"content-type": "multipart/form-data"}, form({"query": UPLOAD}).encode()),
         ({"content-type": f"multipart/form-data; boundary={BOUNDARY}; boundary=x"}, b""),
     ],
@@ -267,6 +275,7 @@ async def test_what_could_be_read_in_two_ways_goes_nowhere(
 ) -> None:
     answer = await client.post("/graphql", content=body, headers=headers)
     assert codes(answer)
+    assert answer.status_code < 500
     assert twin.asked == []
 
 
@@ -338,6 +347,10 @@ async def test_uploads_go_to_spoke(front: httpx2.AsyncClient, twin: SpokeTwin) -
         "/graphql%20",
         "/x%5cgraphql",
         "/x%2fgraphql",
+        "/graphql%3Fx",
+        "/graphql%23x",
+        "/graphql%C2%A0",
+        "/graphql%A0",
         "/%25252525252525252567raphql",
     ],
 )
@@ -348,10 +361,6 @@ def test_no_other_path_leads_to_graphql(path: str) -> None:
 async def test_graphql_is_asked_in_one_way_only(
     client: httpx2.AsyncClient, twin: SpokeTwin
 ) -> None:
-        "/graphql%3Fx",
-        "/graphql%23x",
-        "/graphql%C2%A0",
-        "/graphql%A0",
     body: dict[str, Any] = {"json": {"query": FOREIGN}}
     assert (await client.post("/GraphQL", **body)).status_code == 404
     assert (await client.post("/graphql/x", **body)).status_code == 404
