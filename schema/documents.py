@@ -7,6 +7,7 @@ fill the memory with rubbish; a rule class is built once, or graphql-core's own 
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from graphql import (
     DocumentNode,
@@ -18,21 +19,21 @@ from graphql import (
     GraphQLSchema,
     InlineFragmentNode,
     OperationDefinitionNode,
+    SelectionNode,
     SelectionSetNode,
+    ValidationContext,
     ValidationRule,
     parse,
     specified_rules,
     validate,
 )
-from strawberry.extensions.max_aliases import create_validator as max_aliases
-from strawberry.extensions.query_depth_limiter import create_validator as max_depth
 
 from schema.errors import PARSE_FAILED, VALIDATION_FAILED, formatted
 
 MOST_TOKENS = 1000
 MOST_REMEMBERED = 500
-LIMITS = (max_depth(10, None), max_aliases(15))
-"""For documents that keep the rules of GraphQL: these trip over those that don't."""
+MOST_LEVELS = 10
+MOST_ALIASES = 15
 
 
 class NoEmptySelections(ValidationRule):
@@ -43,7 +44,66 @@ class NoEmptySelections(ValidationRule):
             self.report_error(GraphQLError("A selection is empty.", node))
 
 
+class Size(NamedTuple):
+    """Of what a selection asks for, with its fragments in their places."""
+
+    levels: int
+    aliases: int
+
+
+class NotTooLarge(ValidationRule):
+    """Each fragment is measured once: there can be more ways through a few of them than anybody
+    could walk."""
+
+    def __init__(self, context: ValidationContext) -> None:
+        super().__init__(context)
+        self._fragments: dict[str, Size] = {}
+
+    def enter_document(self, document: DocumentNode, *_: object) -> None:
+        sizes = [
+            self._all(definition.selection_set)
+            for definition in document.definitions
+            if isinstance(definition, OperationDefinitionNode)
+        ]
+        if max(size.levels for size in sizes) > MOST_LEVELS:
+            self.report_error(GraphQLError(f"It is more than {MOST_LEVELS} levels deep."))
+        if sum(size.aliases for size in sizes) > MOST_ALIASES:
+            self.report_error(GraphQLError(f"It has more than {MOST_ALIASES} aliases."))
+
+    def _all(self, selections: SelectionSetNode) -> Size:
+        sizes = [self._one(selection) for selection in selections.selections]
+        return Size(max(size.levels for size in sizes), sum(size.aliases for size in sizes))
+
+    def _one(self, selection: SelectionNode) -> Size:
+        match selection:
+            case FieldNode():
+                return self._field(selection)
+            case FragmentSpreadNode():
+                return self._fragment(selection.name.value)
+            case InlineFragmentNode():
+                return self._all(selection.selection_set)
+        raise TypeError(selection.kind)
+
+    def _field(self, field: FieldNode) -> Size:
+        """What introspection asks for has no levels: it ends by itself."""
+        levels, aliases = 0, int(field.alias is not None)
+        if field.selection_set:
+            inner = self._all(field.selection_set)
+            levels = 0 if field.name.value.startswith("__") else inner.levels + 1
+            aliases += inner.aliases
+        return Size(levels, aliases)
+
+    def _fragment(self, name: str) -> Size:
+        if name not in self._fragments:
+            fragment = self.context.get_fragment(name)
+            assert fragment is not None
+            self._fragments[name] = self._all(fragment.selection_set)
+        return self._fragments[name]
+
+
 RULES = (*specified_rules, NoEmptySelections)
+LIMITS = (NotTooLarge,)
+"""For documents that keep the rules of GraphQL: these trip over those that don't."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +168,7 @@ def _fields(
             case FieldNode():
                 yield selection.name.value
             case FragmentSpreadNode():
-                yield from _fields(fragments[selection.name.value].selection_set, fragments)
+                if fragment := fragments.pop(selection.name.value, None):  # once
+                    yield from _fields(fragment.selection_set, fragments)
             case InlineFragmentNode():
                 yield from _fields(selection.selection_set, fragments)

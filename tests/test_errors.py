@@ -175,6 +175,12 @@ def aliases(count: int) -> str:
     return "{" + " ".join(f"a{number}: currentUser {{ id }}" for number in range(count)) + "}"
 
 
+def forks(count: int, field: str) -> str:
+    """A valid document in which as many ways as two to the power of `count` lead to a field."""
+    fragments = [f"fragment F{n} on RootQuery {{ ...F{n + 1} ...F{n + 1} }}" for n in range(count)]
+    return f"fragment F{count} on RootQuery {{ {field} }} {' '.join(fragments)} {{ ...F0 }}"
+
+
 PARSE, VALIDATION = "GRAPHQL_PARSE_FAILED", "GRAPHQL_VALIDATION_FAILED"
 
 
@@ -192,6 +198,8 @@ PARSE, VALIDATION = "GRAPHQL_PARSE_FAILED", "GRAPHQL_VALIDATION_FAILED"
         (VALIDATION, "{ ...F } fragment F on RootQuery " + deep(11)),
         (VALIDATION, aliases(16)),
         (VALIDATION, "{ ...F } fragment F on RootQuery " + aliases(16)),
+        (VALIDATION, forks(60, "a: currentUser { id }")),
+        (VALIDATION, forks(60, deep(11)[1:-1])),
         (VALIDATION, "{ currentUser { salary } }"),
         (VALIDATION, "{ teams }"),
         (VALIDATION, "{ team { id } }"),
@@ -235,7 +243,8 @@ async def test_document_that_is_not_finished_is_refused(
 
 
 async def test_documents_within_every_limit_are_answered(api: Api) -> None:
-    for document in (deep(10), aliases(15), "{" + "currentUser { id } " * 249 + "}"):
+    wide = "{" + "currentUser { id } " * 249 + "}"
+    for document in (deep(10), aliases(15), wide, forks(60, "currentUser { id }")):
         assert (await api("texter", document)).data is not None, document
 
 
