@@ -3,7 +3,9 @@
 PYTHON ?= $(shell for p in python3.11 python3 python3.12 python3.13 python3.14; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
-PYTEST := $(BIN)/python -m pytest
+PYTEST = $(BIN)/python -m pytest --dist worksteal -n $(WORKERS)
+# One more than there are cores, since tests also wait; each has a PostgreSQL of its own.
+WORKERS = $(shell $(BIN)/python -c 'import os; print(min(8, (os.cpu_count() or 1) + 1))')
 
 .PHONY: help run test test-all checks bench schema graphiql requirements clean
 .DEFAULT_GOAL := help
@@ -15,10 +17,10 @@ run: .venv/server graphiql ## Set up everything and serve on http://127.0.0.1:80
 	@exec $(BIN)/python -m server serve --migrate --worker
 
 test: .venv/dev checks ## Set up everything and run all checks
-	$(PYTEST) -n 2 --dist worksteal -m "not long"
+	$(PYTEST) -m "not long"
 
 test-all: .venv/dev checks ## The same with the long tests
-	$(PYTEST) -n 2 --dist worksteal
+	$(PYTEST)
 
 checks: .venv/dev
 	$(BIN)/ruff check .
