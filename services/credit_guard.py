@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from models import credit_guard
 from models.database import driver_connection
+from services.delivery_reports import BOOKED
 from services.errors import Conflict
 from services.settings import Settings
 
@@ -89,7 +90,7 @@ from pg_trigger t where t.tgname = :name and t.tgrelid = to_regclass('message')
 # Without a row in the queue it is not a text of ours. Spoke calls ERROR what a provider refused as
 # well as what a carrier couldn't deliver; the provider's word is in the response. What has no id of
 # a provider's and failed, none has taken. `offset 0` keeps PostgreSQL from reading whole ledgers.
-_SETTLE = r"""
+_SETTLE = rf"""
 with stranger as materialized (
   select m.id as message_id, m.campaign_contact_id, m.assignment_id, m.num_segments,
     m.send_status = 'NOT_ATTEMPTED' or m.send_status = 'ERROR' and (
@@ -105,7 +106,7 @@ with stranger as materialized (
     and not exists (select from outbound_text o where o.message_id = m.id)
 ),
 move as materialized (
-  select message_id, c.organization_id as team_id,
+  select message_id, message_id as arrival, c.organization_id as team_id,
     case when is_refused then 'GIVE_BACK' else 'SETTLEMENT' end as kind,
     case when is_refused then debit - coalesce(settled, 0) else debit - num_segments end as amount
   from stranger s
@@ -131,28 +132,6 @@ account as materialized (
   order by team_id
   for update
 ),
-entered as (
-  insert into credit_entry (team_id, kind, amount, balance_after, message_id)
-  select team_id, kind, amount,
-    a.balance + sum(amount) over (partition by team_id order by message_id), message_id
-  from move join account a using (team_id) order by team_id, message_id
-),
-total as materialized (
-  select team_id, sum(amount)::bigint as credits, bool_or(amount < 0) as has_debit
-  from move group by team_id
-),
-balanced as (
-  update credit_account a
-  set balance = a.balance + (select credits from total where total.team_id = a.team_id),
-    updated_at = now()
-  where a.team_id = any(array(select team_id from total))
-),
-opened as (
-  insert into credit_exhaustion (team_id, reason, remaining)
-  select team_id, 'EXHAUSTED', a.balance + credits
-  from total join account a using (team_id)
-  where a.enabled and has_debit and a.balance + credits <= 0
-  on conflict (team_id) where closed_at is null do nothing
-)
+{BOOKED}
 select count(*) from move
 """

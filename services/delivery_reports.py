@@ -105,6 +105,34 @@ def _row(report: Report) -> dict[str, object]:
     }
 
 
+# What a `move` (team_id, message_id, kind, amount, in the order of arrival) does to each `account`,
+# which is locked: entries, balances, and exhaustions of those whom a debit brings to nothing.
+BOOKED = """
+entered as (
+  insert into credit_entry (team_id, kind, amount, balance_after, message_id)
+  select team_id, kind, amount,
+    a.balance + sum(amount) over (partition by team_id order by arrival), message_id
+  from move join account a using (team_id) order by arrival
+),
+total as materialized (
+  select team_id, sum(amount)::bigint as credits, bool_or(amount < 0) as has_debit
+  from move group by team_id
+),
+balanced as (
+  update credit_account a
+  set balance = a.balance + (select credits from total where total.team_id = a.team_id),
+    updated_at = now()
+  where a.team_id = any(array(select team_id from total))
+),
+opened as (
+  insert into credit_exhaustion (team_id, reason, remaining)
+  select team_id, 'EXHAUSTED', a.balance + credits
+  from total join account a using (team_id)
+  where a.enabled and has_debit and a.balance + credits <= 0
+  on conflict (team_id) where closed_at is null do nothing
+)
+"""
+
 _STATEMENT = f"""
 with report as materialized (
   select * from rows from (json_to_recordset(%(reports)s::json) as (
@@ -197,29 +225,7 @@ move as materialized (
   where (v.is_refused or v.is_counted)
     and case when v.is_refused then d.credits - v.settled > 0 else d.credits <> v.segments end
 ),
-entered as (
-  insert into credit_entry (team_id, kind, amount, balance_after, message_id)
-  select team_id, kind, amount,
-    a.balance + sum(amount) over (partition by team_id order by arrival), message_id
-  from move join account a using (team_id) order by arrival
-),
-total as materialized (
-  select team_id, sum(amount)::bigint as credits, bool_or(amount < 0) as has_debit
-  from move group by team_id
-),
-balanced as (
-  update credit_account a
-  set balance = a.balance + (select credits from total where total.team_id = a.team_id),
-    updated_at = now()
-  where a.team_id = any(array(select team_id from total))
-),
-opened as (
-  insert into credit_exhaustion (team_id, reason, remaining)
-  select team_id, 'EXHAUSTED', a.balance + credits
-  from total join account a using (team_id)
-  where a.enabled and has_debit and a.balance + credits <= 0
-  on conflict (team_id) where closed_at is null do nothing
-),
+{BOOKED},
 finished as (
   update outbound_text o
   set state = 'DONE', lease_until = null, unknown_because = null, reported = v.outcome,
