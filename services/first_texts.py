@@ -8,10 +8,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
 from sqlalchemy import TextClause, select, text
-from sqlalchemy.ext.asyncio import AsyncResult, AsyncSession
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.scripts import CampaignVariable, InteractionStep
 from services.campaigns import custom_fields_of_campaigns
@@ -52,7 +51,7 @@ async def count_credits(
     most_counted: int = MOST_COUNTED,
     sample: int = SAMPLE,
 ) -> Figures:
-    """Takes seconds, holds a page of contacts at a time, and lets others have the event loop. The
+    """Takes seconds, holds ids and a page of contacts, and lets others have the event loop. The
     session's transaction must be a snapshot (REPEATABLE READ)."""
     script = await read_script(session, campaign_id)
     share = settings.optouts_share_all_orgs
@@ -60,15 +59,9 @@ async def count_credits(
     contacts: int = (await session.execute(_count(share), asked)).scalar_one()
     is_sampled = contacts > most_counted
     texter = await _unassigned_texter(session, campaign_id, team_id)
-    found = await session.stream(
-        _recipients(share, is_sampled),
-        {**asked, **texter, "most": sample},
-        execution_options={"yield_per": PAGE},
-    )
-    try:
-        counts, dearest_contact_id = await _counted(found, script, settings)
-    finally:
-        await found.close()
+    most = sample if is_sampled else contacts
+    ids = (await session.scalars(_chosen(share, is_sampled), {**asked, "most": most})).all()
+    counts, dearest_contact_id = await _counted(session, ids, texter, script, settings)
     longest = math.ceil(settings.max_message_length / UCS_2_JOINED)
     credits, margin = extrapolated(counts, contacts, dearest=max(longest, settings.mms_credits))
     sampled = counts.total() if is_sampled else None
@@ -76,19 +69,25 @@ async def count_credits(
 
 
 async def _counted(
-    found: AsyncResult[Any], script: Script, settings: Settings
+    session: AsyncSession,
+    ids: Sequence[int],
+    texter: dict[str, str],
+    script: Script,
+    settings: Settings,
 ) -> tuple[Counter[int], int | None]:
     """How many texts cost so much, and to which contact the dearest goes."""
     counts: Counter[int] = Counter()
     dearest = (0, 0)
     turn_ends = 0.0
-    async for row in found:
-        if time.perf_counter() > turn_ends:
-            await asyncio.sleep(SECONDS_AT_A_TIME)
-            turn_ends = time.perf_counter() + SECONDS_AT_A_TIME
-        _, cost = first_text(script, Recipient._make(row[1:]), settings)
-        counts[cost.credits] += 1
-        dearest = max(dearest, (cost.credits, -row[0]))
+    for start in range(0, len(ids), PAGE):
+        page = {**texter, "ids": ids[start : start + PAGE]}
+        for row in await session.execute(_RECIPIENTS, page):
+            if time.perf_counter() > turn_ends:
+                await asyncio.sleep(SECONDS_AT_A_TIME)
+                turn_ends = time.perf_counter() + SECONDS_AT_A_TIME
+            _, cost = first_text(script, Recipient._make(row[1:]), settings)
+            counts[cost.credits] += 1
+            dearest = max(dearest, (cost.credits, -row[0]))
     return counts, -dearest[1] or None
 
 
@@ -154,8 +153,8 @@ async def dearest_text(
 ) -> tuple[str, Cost]:
     """To this contact; to nobody, as the script is written. Empty where there is no script."""
     script = await read_script(session, campaign_id)
-    asked = {"contact_id": contact_id, **await _unassigned_texter(session, campaign_id, team_id)}
-    row = (await session.execute(_RECIPIENT, asked)).first()
+    texter = await _unassigned_texter(session, campaign_id, team_id)
+    row = (await session.execute(_RECIPIENTS, {**texter, "ids": [contact_id]})).first()
     return first_text(script, Recipient(*row[1:]) if row else None, settings)
 
 
@@ -207,14 +206,14 @@ where c.campaign_id = :campaign_id and c.archived = false and c.message_status =
 """
 
 # After the id, the fields of Recipient, in order.
-_FIELDS = """
+_RECIPIENTS = text("""
 select c.id, c.first_name, c.last_name, c.cell, c.zip, c.external_id, c.custom_fields,
   coalesce(texter.first_name, :first_name), coalesce(texter.last_name, :last_name)
 from campaign_contact c
 left join assignment on assignment.id = c.assignment_id
 left join "user" texter on texter.id = assignment.user_id
-"""
-_RECIPIENT = text(f"{_FIELDS} where c.id = :contact_id")
+where c.id = any(cast(:ids as int[]))
+""")
 
 
 @cache
@@ -224,7 +223,8 @@ def _count(share: bool) -> TextClause:
 
 
 @cache
-def _recipients(share: bool, is_sampled: bool) -> TextClause:
-    chosen = f"select c.id {_TO_BE_TEXTED.format(share=str(share).lower())}"
-    some = "order by random() limit :most" if is_sampled else ""
-    return text(f"{_FIELDS} where c.id in ({chosen} {some})")
+def _chosen(share: bool, is_sampled: bool) -> TextClause:
+    """Whose texts are looked at."""
+    order = "random()" if is_sampled else "c.id"
+    chosen = _TO_BE_TEXTED.format(share=str(share).lower())
+    return text(f"select c.id {chosen} order by {order} limit :most")

@@ -1,6 +1,7 @@
 """The pre-flight: what a campaign's first texts will need, who counts it, and when."""
 
 import asyncio
+import gc
 import math
 import random
 from collections import Counter
@@ -836,3 +837,18 @@ async def test_the_calculator_knows_which_campaigns_there_are(api: Api, demo_url
     with psycopg.connect(demo_url, autocommit=True) as connection:
         connection.execute("update all_campaign set is_template = true where id = 1")
     assert (await api("superadmin", CALCULATOR, id="1")).codes == ["NOT_FOUND"]
+
+
+async def test_a_count_that_is_stopped_at_any_moment_leaves_nothing_open(
+    database: Database,
+) -> None:
+    """Warnings are errors here, also those of what is thrown away while it is open."""
+    team = await make_team(database, contacts=3)
+    await write_script(database, team, "Hi")
+    for moment in range(100):
+        counting = asyncio.create_task(count(database, team))
+        await asyncio.sleep(moment * 0.0003)
+        counting.cancel()
+        await asyncio.gather(counting, return_exceptions=True)
+    gc.collect()
+    assert (await count(database, team)).contacts == 3
