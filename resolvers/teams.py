@@ -14,7 +14,7 @@ from services import credits, teams
 from services.access import require_superadmin
 from services.pages import require_page
 from services.purchases import MOST_PURCHASES, Page, Purchase, Wanted
-from services.teams import Team, require_admin, require_credits_visible, require_owner
+from services.teams import Team, TeamFilter, require_admin, require_credits_visible, require_owner
 
 TeamId = Annotated[strawberry.ID, argument(description="Which team.")]
 Offset = Annotated[int, argument(description="How many rows to skip.")]
@@ -36,6 +36,9 @@ async def list_teams(
     credit_status: Annotated[
         list[CreditStatus] | None, argument(description="Only teams in one of these states.")
     ] = None,
+    running_low: Annotated[
+        bool | None, argument(description="Only teams that are, or are not, running low.")
+    ] = None,
     order_by: Annotated[TeamOrder, argument(description="In which order.")] = TeamOrder.NAME_ASC,
     limit: Annotated[int, argument(description="The most teams to return, 1 to 1000.")] = 50,
     offset: Offset = 0,
@@ -43,10 +46,9 @@ async def list_teams(
     async with info.context.read() as session:
         return await teams.list_teams(
             session,
+            info.context.settings,
             info.context.actor,
-            search=search,
-            credits_enabled=credits_enabled,
-            credit_status=credit_status,
+            chosen=TeamFilter(search, credits_enabled, credit_status, running_low),
             order_by=order_by,
             limit=limit,
             offset=offset,
@@ -114,6 +116,10 @@ def turning_on_would_block(root: strawberry.Parent[Team], info: Info) -> bool:
 def low_credits_threshold(root: strawberry.Parent[Team], info: Info) -> int | None:
     require_superadmin(info.context.actor)
     return root.low_credits
+
+
+def is_running_low(root: strawberry.Parent[Team], info: Info) -> bool:
+    return require_admin(info.context.actor, root).is_running_low(info.context.settings)
 
 
 def running_low_mail(root: strawberry.Parent[Team], info: Info) -> bool:

@@ -42,6 +42,7 @@ OURS = frozenset(
         "creditsEnabled",
         "creditsUsed",
         "estimateCredits",
+        "isRunningLow",
         "lowCreditsThreshold",
         "purchasedCredits",
         "remainingCredits",

@@ -10,6 +10,7 @@ nobody be warned again. So an addition at the lowest share, too, starts anew, wi
 """
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 from sqlalchemy import ColumnElement, Integer, and_, case, func, literal, select, update
 from sqlalchemy.dialects.postgresql import insert
@@ -22,12 +23,24 @@ from services.settings import Settings
 MOST_TEAMS = 100
 """Warned in one look; more wait for the next."""
 
+Credits = TypeVar("Credits", int, ColumnElement[int])
+
+
+def thresholds(settings: Settings, bought: Credits, own: Credits) -> list[Credits]:
+    """In credits: shares of what was bought since the team was empty, and its own number, 0 for
+    none. Of a team's figures, or of columns."""
+    found: list[Credits] = [bought * percentage // 100 for percentage in settings.low_percentages]
+    found.append(own)
+    return found
+
 
 def _thresholds(settings: Settings) -> list[ColumnElement[int]]:
-    """In credits: shares of what was bought, and the team's own number."""
-    bought = CreditAccount.bought_since_empty
-    shares = [bought * percentage // 100 for percentage in settings.low_percentages]
-    return [*shares, func.coalesce(CreditAccount.low_credits, 0)]
+    bought, own = CreditAccount.bought_since_empty, CreditAccount.low_credits
+    return thresholds(settings, func.coalesce(bought, 0), func.coalesce(own, 0))
+
+
+def highest_threshold(settings: Settings) -> ColumnElement[int]:
+    return func.greatest(*_thresholds(settings))
 
 
 def bought_until_now(settings: Settings, account: CreditAccount) -> int:

@@ -17,6 +17,7 @@ from models.users import Membership
 from services.access import Actor, Role, has_role, require_superadmin, sees_credits
 from services.errors import Forbidden, NotFound
 from services.pages import OffsetPage, count_rows, require_page
+from services.running_low import highest_threshold, thresholds
 from services.settings import Settings
 from services.texts import checked_or_none
 
@@ -43,7 +44,7 @@ class TeamOrder(StrEnum):
 class Team:
     """A team and its credits at one moment. `role`: the asking person's, None for outsiders.
 
-    `low_credits`: warn at so many, besides at shares of what was bought; None: no such number.
+    `low_credits`: warn at so many, besides at shares of `bought_since_empty`; None: no such number.
     """
 
     id: int
@@ -51,6 +52,7 @@ class Team:
     credits_enabled: bool
     remaining: int
     purchased: int
+    bought_since_empty: int
     low_credits: int | None
     running_low_mail: bool
     credit_status: CreditStatus
@@ -64,6 +66,11 @@ class Team:
     def turning_on_would_block(self) -> bool:
         return not self.credits_enabled and self.remaining <= 0
 
+    def is_running_low(self, settings: Settings) -> bool:
+        """At or below one of its thresholds, and not blocked. In SQL: `_is_running_low`."""
+        highest = max(thresholds(settings, self.bought_since_empty, self.low_credits or 0))
+        return self.credit_status is CreditStatus.AVAILABLE and self.remaining <= highest
+
 
 class TeamNow(NamedTuple):
     """A team and its credits at one moment, whoever asks."""
@@ -73,12 +80,22 @@ class TeamNow(NamedTuple):
     credits_enabled: bool
     remaining: int
     purchased: int
+    bought_since_empty: int
     low_credits: int | None
     running_low_mail: bool
     credit_status: str
 
     def seen_with(self, role: str | None) -> Team:
         return Team(*self[:-1], CreditStatus(self.credit_status), role)
+
+
+class TeamFilter(NamedTuple):
+    """Which teams of a list. None: whichever."""
+
+    search: str | None = None
+    credits_enabled: bool | None = None
+    credit_status: Sequence[CreditStatus] | None = None
+    running_low: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +134,7 @@ _teams = (
         _enabled,
         _remaining,
         func.coalesce(CreditAccount.purchased, 0),
+        func.coalesce(CreditAccount.bought_since_empty, 0),
         CreditAccount.low_credits,
         func.coalesce(CreditAccount.low_mail, True),
         _status,
@@ -127,6 +145,10 @@ _teams = (
         and_(CreditExhaustion.team_id == Organization.id, CreditExhaustion.closed_at.is_(None)),
     )
 )
+
+
+def _is_running_low(settings: Settings) -> ColumnElement[bool]:
+    return and_(_status == CreditStatus.AVAILABLE, _remaining <= highest_threshold(settings))
 
 
 def _teams_of(actor: Actor) -> Select[Any]:
@@ -179,27 +201,18 @@ async def get_team(session: AsyncSession, actor: Actor, *, team_id: int) -> Team
 
 async def list_teams(
     session: AsyncSession,
+    settings: Settings,
     actor: Actor,
     *,
-    search: str | None,
-    credits_enabled: bool | None,
-    credit_status: Sequence[CreditStatus] | None,
+    chosen: TeamFilter,
     order_by: TeamOrder,
     limit: int,
     offset: int,
 ) -> TeamPage:
-    """All teams that are not deleted, ties by id. Raises Forbidden, InvalidInput."""
+    """Of those that are not deleted, ties by id. Raises Forbidden, InvalidInput."""
     require_superadmin(actor)
     require_page(limit, offset, most=MOST_TEAMS)
-    search = checked_or_none(search, "The search", longest=200)
-    chosen: list[ColumnElement[bool]] = [Organization.deleted_at.is_(None)]
-    if search is not None:
-        chosen.append(Organization.name.icontains(search, autoescape=True))
-    if credits_enabled is not None:
-        chosen.append(_enabled == credits_enabled)
-    if credit_status is not None:
-        chosen.append(_status.in_(credit_status))
-    matching = _teams_of(actor).where(*chosen)
+    matching = _teams_of(actor).where(*_matches(settings, chosen))
     found = await session.execute(
         matching.add_columns(func.count().over())
         .order_by(_ORDERS[order_by], Organization.id)
@@ -210,6 +223,21 @@ async def list_teams(
     # A page beyond the end has no row to tell the total.
     total = rows[0][-1] if rows else await count_rows(session, matching)
     return TeamPage([_team(row[:-1]) for row in rows], OffsetPage(limit, offset, total))
+
+
+def _matches(settings: Settings, chosen: TeamFilter) -> list[ColumnElement[bool]]:
+    """Raises InvalidInput."""
+    search = checked_or_none(chosen.search, "The search", longest=200)
+    conditions: list[ColumnElement[bool]] = [Organization.deleted_at.is_(None)]
+    if search is not None:
+        conditions.append(Organization.name.icontains(search, autoescape=True))
+    if chosen.credits_enabled is not None:
+        conditions.append(_enabled == chosen.credits_enabled)
+    if chosen.credit_status is not None:
+        conditions.append(_status.in_(chosen.credit_status))
+    if chosen.running_low is not None:
+        conditions.append(_is_running_low(settings) == chosen.running_low)
+    return conditions
 
 
 def require_credits_visible(actor: Actor, team: Team, settings: Settings) -> Team:

@@ -180,6 +180,7 @@ TEAM_FIELDS = {
     "creditStatus":                     "login no    ok     ok      ok    ok    no    ok",
     "turningOnWouldBlock":              "login no    no     no      no    ok    no    ok",
     "lowCreditsThreshold":              "login no    no     no      no    no    no    ok",
+    "isRunningLow":                     "login no    no     no      ok    ok    no    ok",
     "runningLowMail":                   "login no    no     no      ok    ok    no    ok",
     "remainingCredits":                 "login no    no     no      no    no    no    ok",
     "purchasedCredits":                 "login no    no     no      no    no    no    ok",

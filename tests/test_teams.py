@@ -124,6 +124,50 @@ async def test_filters(many: Api, connection: Connection) -> None:
     assert [team["name"] for team in chosen] == ["Youth Vote Collective"]
 
 
+# Whether credits are on, what remains, what was bought, its own threshold, whether a text was
+# refused; and whether it is running low, at 20 or 5 percent.
+LOW = {
+    "above": (True, 21, 100, None, False, False),
+    "at the higher one": (True, 20, 100, None, False, True),
+    "the last one": (True, 1, 100, None, False, True),
+    "nothing left": (True, 0, 100, None, False, False),
+    "rounded down": (True, 19, 99, None, False, True),
+    "above what is rounded down": (True, 20, 99, None, False, False),
+    "its own": (True, 50, 100, 50, False, True),
+    "above its own": (True, 51, 100, 50, False, False),
+    "its own alone": (True, 7, 0, 7, False, True),
+    "short": (True, 2, 100, None, True, False),
+    "off": (False, 1, 100, 50, False, False),
+}
+LOW_TEAM = """
+with team as (insert into organization (name) values (%(name)s) returning id),
+account as (
+  insert into credit_account (team_id, enabled, balance, bought_since_empty, low_credits)
+  select id, %(on)s, %(left)s, %(bought)s, %(own)s from team
+)
+insert into credit_exhaustion (team_id, reason, remaining, required)
+select id, 'SHORT', %(left)s, %(left)s + 1 from team where %(short)s
+"""
+
+
+async def test_running_low_is_at_a_threshold_and_not_blocked(
+    api: Api, connection: Connection
+) -> None:
+    for name, (on, left, bought, own, short, _) in LOW.items():
+        values = {"name": name, "on": on, "left": left, "bought": bought, "own": own}
+        await connection.execute(LOW_TEAM, {**values, "short": short})
+    document = "query($low: Boolean) { teams(runningLow: $low) { teams { name isRunningLow } } }"
+    names = {}
+    for low in (True, False, None):
+        teams = (await api("superadmin", document, low=low)).ok["teams"]["teams"]
+        shown = {True, False} if low is None else {low}
+        assert {team["isRunningLow"] for team in teams} == shown
+        names[low] = {team["name"] for team in teams}
+    assert names[True] | names[False] == names[None]
+    assert names[True] & LOW.keys() == {name for name, (*_, low) in LOW.items() if low}
+    assert "Mesa Water Protectors" in names[False]  # which never had credits
+
+
 async def test_every_number_adds_up(many: Api, connection: Connection) -> None:
     by_id = {str(fact[0]): fact for fact in await facts(connection)}
     teams = await listed(many)

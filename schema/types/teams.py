@@ -44,6 +44,11 @@ class Team:
         "Warn at so many credits, besides at LOW_CREDITS_PERCENTAGES; null: there is no such "
         "number. For superadmins.",
     )
+    is_running_low: bool | None = field(
+        teams.is_running_low,
+        "Not blocked, but at or below a threshold: one of LOW_CREDITS_PERCENTAGES of what was "
+        "bought since it was empty, or lowCreditsThreshold. For its ADMINs and OWNERs.",
+    )
     running_low_mail: bool | None = field(
         teams.running_low_mail,
         "Whether mail goes out when the team is running low. For its ADMINs and OWNERs.",
