@@ -1,18 +1,20 @@
 """Campaigns and assignments."""
 
 from collections.abc import Awaitable
-from typing import Any
+from typing import Annotated, Any
 
 import strawberry
+from strawberry import argument
 
 from models.campaigns import Assignment, Campaign
 from resolvers.context import Info
 from resolvers.ids import spoke_id
+from resolvers.teams import Offset
 from schema.inputs import ContactsFilter
 from services import campaigns, contacts
 from services.canned_responses import Wanted as ResponsesWanted
 from services.preflight import Estimate, require_estimate_visible
-from services.teams import require_visible
+from services.teams import Team, require_visible
 
 
 async def campaign(info: Info, id: str) -> Any:
@@ -27,6 +29,20 @@ async def assignment(info: Info, id: str) -> Any:
         return await campaigns.get_assignment(
             session, info.context.actor, assignment_id=spoke_id(id, "id")
         )
+
+
+def campaigns_of_team(
+    root: strawberry.Parent[Team],
+    info: Info,
+    search: Annotated[
+        str | None, argument(description="Only campaigns with this in their title, in any case.")
+    ] = None,
+    limit: Annotated[int, argument(description="The most campaigns to return, 1 to 100.")] = 50,
+    offset: Offset = 0,
+) -> Awaitable[list[Campaign]]:
+    require_estimate_visible(info.context.actor, root)
+    page = campaigns.page_of_campaigns(search, limit, offset)
+    return info.context.loaders.campaigns_of_teams.load(campaigns.Wanted(root.id, page))
 
 
 def organization(root: strawberry.Parent[Campaign], info: Info) -> Awaitable[Any]:

@@ -19,7 +19,12 @@ from models.scripts import CampaignVariable, CannedResponse, InteractionStep
 from models.tags import Tag
 from models.users import User
 from services.access import Actor
-from services.campaigns import campaigns_with_unassigned_contacts, custom_fields_of_campaigns
+from services.campaigns import Wanted as CampaignsWanted
+from services.campaigns import (
+    campaigns_of_teams,
+    campaigns_with_unassigned_contacts,
+    custom_fields_of_campaigns,
+)
 from services.canned_responses import Wanted as ResponsesWanted
 from services.canned_responses import canned_responses
 from services.contacts import (
@@ -101,6 +106,10 @@ class Loaders:
     @cached_property
     def campaigns(self) -> DataLoader[int, Campaign | None]:
         return self._loader(lambda session, ids: rows_by_id(session, Campaign, ids))
+
+    @cached_property
+    def campaigns_of_teams(self) -> DataLoader[CampaignsWanted, list[Campaign]]:
+        return self._loader(campaigns_of_teams)
 
     @cached_property
     def teams(self) -> DataLoader[int, Team | None]:

@@ -1,19 +1,24 @@
 """Campaigns and assignments, and who may look at them."""
 
+from collections import defaultdict
 from collections.abc import Sequence
+from typing import NamedTuple
 
-from sqlalchemy import exists, false, select
+from sqlalchemy import exists, false, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
 from models.campaigns import Assignment, Campaign
 from models.contacts import CampaignContact
 from models.users import Membership
 from services.access import Actor, Role, require_part, role_in_team
 from services.errors import NotFound
+from services.pages import require_page
 from services.scripts import read_custom_fields
-from services.texts import well_formed
+from services.texts import checked_or_none, well_formed
 
 MOST_TODOS = 1000
+MOST_CAMPAIGNS = 100
 
 
 async def get_campaign(session: AsyncSession, actor: Actor, *, campaign_id: int) -> Campaign:
@@ -68,6 +73,62 @@ async def todos_of_user(
     if organization_id is not None:
         query = query.where(Campaign.organization_id == organization_id)
     return (await session.scalars(query)).all()
+
+
+class Page(NamedTuple):
+    search: str | None
+    limit: int
+    offset: int
+
+
+class Wanted(NamedTuple):
+    """A page of a team's campaigns."""
+
+    team_id: int
+    page: Page
+
+
+def page_of_campaigns(search: str | None, limit: int, offset: int) -> Page:
+    """Raises InvalidInput."""
+    require_page(limit, offset, most=MOST_CAMPAIGNS)
+    return Page(checked_or_none(search, "The search", longest=200), limit, offset)
+
+
+async def campaigns_of_teams(
+    session: AsyncSession, wanted: Sequence[Wanted]
+) -> list[list[Campaign]]:
+    """For each page wanted its campaigns that aren't archived, newest first. One statement per
+    distinct Page."""
+    teams_by_page: dict[Page, list[int]] = defaultdict(list)
+    for team_id, page in wanted:
+        teams_by_page[page].append(team_id)
+    found: dict[Wanted, list[Campaign]] = defaultdict(list)
+    for page, team_ids in teams_by_page.items():
+        for campaign in await _newest_campaigns(session, team_ids, page):
+            found[Wanted(campaign.organization_id, page)].append(campaign)
+    return [found[want] for want in wanted]
+
+
+async def _newest_campaigns(
+    session: AsyncSession, team_ids: Sequence[int], page: Page
+) -> Sequence[Campaign]:
+    position = func.row_number().over(
+        partition_by=Campaign.organization_id, order_by=Campaign.id.desc()
+    )
+    ranked = select(Campaign, position.label("position")).where(
+        Campaign.organization_id.in_(team_ids),
+        Campaign.is_archived.is_not(True),
+        ~Campaign.is_template,
+    )
+    if page.search is not None:
+        ranked = ranked.where(Campaign.title.icontains(page.search, autoescape=True))
+    chosen = ranked.subquery()
+    campaigns = await session.scalars(
+        select(aliased(Campaign, chosen))
+        .where(chosen.c.position > page.offset, chosen.c.position <= page.offset + page.limit)
+        .order_by(chosen.c.id.desc())
+    )
+    return campaigns.all()
 
 
 async def campaigns_with_unassigned_contacts(

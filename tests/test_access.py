@@ -186,6 +186,8 @@ TEAM_FIELDS = {
     "purchasedCredits":                 "login no    no     no      no    no    no    ok",
     "usedCredits":                      "login no    no     no      no    no    no    ok",
     "creditPurchases { id }":           "login no    no     no      no    no    no    ok",
+    "campaigns { id creditEstimate { contacts } }":
+                                        "login no    no     ok      ok    ok    no    ok",
     f"usage({TODAY}) {{ texts }}":      "login no    no     no      ok    ok    no    ok",
 }
 FIGURES = ("remainingCredits", "purchasedCredits", "usedCredits", "creditPurchases { id }")

@@ -80,6 +80,7 @@ DESCRIBED_ARGUMENTS = (
     "RootQuery.accountUsage",
     "Team.creditPurchases",
     "Team.usage",
+    "Team.campaigns",
 )
 TODAY = f'from: "{datetime.now(UTC).date()}", to: "{datetime.now(UTC).date()}"'
 # Every list whose length the client chooses: how to ask for so many, and the most that it gives.
@@ -91,6 +92,7 @@ BOUNDED_LISTS = {
     ),
     "RootQuery.creditNotices": ('{ creditNotices(teamId: "2", limit: %d) { id } }', 500),
     "Team.creditPurchases": ('{ team(id: "1") { creditPurchases(limit: %d) { id } } }', 500),
+    "Team.campaigns": ('{ team(id: "1") { campaigns(limit: %d) { id } } }', 100),
     "User.memberships": ("{ currentUser { memberships(first: %d) { edges { cursor } } } }", 1000),
 }
 
@@ -194,6 +196,7 @@ async def test_no_list_gives_more_than_its_most(api: Api) -> None:
         "RootQuery.accountUsage",
         "RootQuery.creditNotices",
         "Team.creditPurchases",
+        "Team.campaigns",
     ],
 )
 def test_bound_is_told(coordinate: str) -> None:

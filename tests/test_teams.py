@@ -521,6 +521,36 @@ async def test_a_banner_for_each_of_a_list_takes_no_more_statements(
     assert counts[1] == counts[2]
 
 
+CAMPAIGNS = """
+query($id: ID!, $search: String, $limit: Int! = 50, $offset: Int! = 0) {
+  team(id: $id) { campaigns(search: $search, limit: $limit, offset: $offset) { title } }
+}
+"""
+MORE_CAMPAIGNS = """
+insert into all_campaign (organization_id, title, is_archived, is_template) values
+  (3, 'Café 100%', false, false), (3, 'CAFÉ 100', null, false), (3, 'Over', true, false),
+  (3, 'Template', false, true), (4, 'Another''s', false, false)
+"""
+
+
+async def test_campaigns_are_newest_first(api: Api, connection: Connection) -> None:
+    async def titles(**variables: Any) -> list[str]:
+        team = (await api("superadmin", CAMPAIGNS, **{"id": "3", **variables})).ok["team"]
+        return [campaign["title"] for campaign in team["campaigns"]]
+
+    await connection.execute(MORE_CAMPAIGNS)
+    everything = ["CAFÉ 100", "Café 100%", "Student Climate Network: Saturday"]
+    assert await titles() == everything
+    assert await titles(search=" café ") == everything[:2]
+    assert await titles(search="0%") == everything[1:2]
+    assert await titles(search="Over") == await titles(search="Template") == []
+    assert await titles(limit=1) + await titles(limit=2, offset=1) == everything
+    assert await titles(offset=3) == []
+    assert await titles(id="11") == ["Old Mill Neighbors: Saturday"]
+    refused = await api("superadmin", CAMPAIGNS, id="3", search="x" * 201)
+    assert refused.codes == [BAD]
+
+
 ESTIMATE = """
 query($text: String!, $recipients: Int! = 1, $replies: Float! = 0, $media: Boolean! = false) {
   estimateCredits(text: $text, recipients: $recipients, repliesPerRecipient: $replies,

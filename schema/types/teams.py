@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
-from resolvers import teams, usage
+from resolvers import campaigns, teams, usage
 from schema.enums import CreditStatus
 from schema.fields import field, plain
 from schema.scalars import BigInt
@@ -13,6 +13,7 @@ from schema.types.pages import PageInfo
 from schema.types.usage import Usage
 
 if TYPE_CHECKING:
+    from schema.types.campaigns import Campaign
     from schema.types.organizations import Organization
 
 
@@ -61,6 +62,13 @@ class Team:
         usage.usage_of_team,
         "What it texted, from a day to another, both included. At most 366 days, or 3653 by month; "
         "at most 10,000 campaigns; at most 20,000 rows in a request. For its ADMINs and OWNERs.",
+    )
+    campaigns: list[Annotated["Campaign", strawberry.lazy("schema.types.campaigns")]] | None = (
+        field(
+            campaigns.campaigns_of_team,
+            "Those that aren't archived, newest first; limit at most 100. For its SUPERVOLUNTEERs "
+            "and above.",
+        )
     )
     organization: Annotated["Organization", strawberry.lazy("schema.types.organizations")] = field(
         teams.organization, "The team as Spoke's client knows it."
