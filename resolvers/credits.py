@@ -106,6 +106,10 @@ def team(root: strawberry.Parent[Shown], info: Info) -> Awaitable[Any]:
     return info.context.loaders.teams.load(root.team_id)
 
 
+def remaining_after(root: strawberry.Parent[Shown], info: Info) -> Awaitable[int]:
+    return info.context.loaders.remaining_after.load(root.id)
+
+
 def purchased_by(root: strawberry.Parent[Shown], info: Info) -> Any:
     return info.context.loaders.person(root.purchased_by)
 

@@ -36,7 +36,13 @@ from services.contacts import (
 from services.errors import Forbidden, ServiceError, ServiceUnavailable
 from services.hand_outs import Target, targets_of_organizations
 from services.preflight import Estimate, estimates_of_campaigns
-from services.purchases import Purchase, Wanted, people_of, purchases_of_teams
+from services.purchases import (
+    Purchase,
+    Wanted,
+    people_of,
+    purchases_of_teams,
+    remaining_after_purchases,
+)
 from services.questions import (
     AnswerOption,
     answers_of_contacts,
@@ -145,6 +151,11 @@ class Loaders:
         people = await rows_by_id(session, User, ids) if ids else []
         self.users.prime_many(dict(zip(ids, people, strict=True)))
         return found
+
+    @cached_property
+    def remaining_after(self) -> DataLoader[int, int]:
+        """Purchases."""
+        return self._loader(remaining_after_purchases)
 
     @cached_property
     def usage(self) -> DataLoader[UsageWanted, list[Usage]]:

@@ -45,6 +45,7 @@ OURS = frozenset(
         "isRunningLow",
         "lowCreditsThreshold",
         "purchasedCredits",
+        "remainingAfter",
         "remainingCredits",
         "removeCreditPurchase",
         "runningLowMail",

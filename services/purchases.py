@@ -5,10 +5,10 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from models.credits import CreditPurchase
+from models.credits import CreditEntry, CreditPurchase
 from models.organizations import Organization
 
 MOST_PURCHASES = 500
@@ -90,6 +90,26 @@ async def next_purchases(
         older = older.where(CreditPurchase.id < before)
     rows = await session.execute(older.order_by(CreditPurchase.id.desc()).limit(limit))
     return [(Purchase(*purchase), name) for *purchase, name in rows]
+
+
+async def remaining_after_purchases(
+    session: AsyncSession, purchase_ids: Sequence[int]
+) -> list[int]:
+    """For each purchase what remained right after it was added, as its ledger entry has it."""
+    rows = await session.execute(
+        select(CreditPurchase.id, CreditEntry.balance_after)
+        .join(
+            CreditEntry,
+            and_(
+                CreditEntry.team_id == CreditPurchase.team_id,
+                CreditEntry.purchase_id == CreditPurchase.id,
+                CreditEntry.kind == "PURCHASE",
+            ),
+        )
+        .where(CreditPurchase.id.in_(purchase_ids))
+    )
+    found = dict(rows.all())
+    return [found[purchase_id] for purchase_id in purchase_ids]
 
 
 def people_of(purchases: Iterable[Purchase]) -> set[int]:

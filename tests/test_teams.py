@@ -420,6 +420,26 @@ async def test_a_purchase_tells_who_when_and_why(api: Api) -> None:
     }
 
 
+async def test_a_purchase_tells_what_remained_after_it(api: Api) -> None:
+    """Whatever was used, removed and added since."""
+
+    async def change(document: str) -> int:
+        """What it says of the purchase."""
+        answer = await api("superadmin", f"mutation {{ change: {document} {{ remainingAfter }} }}")
+        remaining: int = answer.ok["change"]["remainingAfter"]
+        return remaining
+
+    assert await change("addCredits(teamId: 1, amount: 10)") == 35
+    assert (await api.send("texter", 1)).ok
+    assert await change("removeCreditPurchase(id: 1)") == 25
+    assert await change('addCredits(teamId: 1, amount: 4, idempotencyKey: "k")') == 13
+    assert (await api.send("texter", 2)).ok
+    assert await change('addCredits(teamId: 1, amount: 4, idempotencyKey: "k")') == 13
+    document = "{ team(id: 1) { creditPurchases(includeRemoved: true) { remainingAfter } } }"
+    listed = (await api("superadmin", document)).ok["team"]["creditPurchases"]
+    assert [purchase["remainingAfter"] for purchase in listed] == [13, 35, 25]
+
+
 @contextmanager
 def statements(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """What is sent to the database meanwhile, by whatever way, but for checks of connections."""
@@ -443,7 +463,7 @@ query($limit: Int!) {
       id remainingCredits
       organization { id name team { id creditStatus } }
       creditPurchases(includeRemoved: true) {
-        id amount team { id name }
+        id amount remainingAfter team { id name }
         purchasedBy { id displayName email organizations { id } } removedBy { id displayName email }
       }
     }
@@ -462,14 +482,19 @@ team as (
 ),
 account as (
   insert into credit_account (team_id, enabled, balance, purchased) select id, true, 9, 9 from team
+),
+purchase as (
+  insert into credit_purchase (team_id, amount, purchased_by, purchased_by_name, removed_at,
+    removed_by, removed_by_name)
+  select team.id, n, (select min(id) from person) + (team.id + n) % 40, 'Person',
+    case when n % 3 = 0 then now() end,
+    case when n % 3 = 0 then (select min(id) from person) + (team.id * n) % 40 end,
+    case when n % 3 = 0 then 'Person' end
+  from team, generate_series(1, 6) n
+  returning id, team_id, amount
 )
-insert into credit_purchase (team_id, amount, purchased_by, purchased_by_name, removed_at,
-  removed_by, removed_by_name)
-select team.id, n, (select min(id) from person) + (team.id + n) % 40, 'Person',
-  case when n % 3 = 0 then now() end,
-  case when n % 3 = 0 then (select min(id) from person) + (team.id * n) % 40 end,
-  case when n % 3 = 0 then 'Person' end
-from team, generate_series(1, 6) n
+insert into credit_entry (team_id, kind, amount, balance_after, purchase_id)
+select team_id, 'PURCHASE', amount, amount, id from purchase
 """
 
 

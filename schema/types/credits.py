@@ -21,6 +21,9 @@ class CreditPurchase:
         credits.team, "Whose credits these are."
     )
     amount: int = plain("How many credits were added.")
+    remaining_after: BigInt = field(
+        credits.remaining_after, "The team's remaining credits right after they were added."
+    )
     note: str | None = plain("Why, in the words of who added them.")
     purchased_by: User | None = field(
         credits.purchased_by, "Who added them; null when that person is gone."
