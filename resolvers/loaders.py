@@ -57,7 +57,12 @@ from services.tags import TagOfContact, tags_of_contacts, tags_of_teams
 from services.teams import Team, teams_by_id
 from services.usage import Usage, require_few_rows, usage_of_teams
 from services.usage import Wanted as UsageWanted
-from services.users import TeamMembership, memberships_of_users, require_private
+from services.users import (
+    TeamMembership,
+    credit_contacts_of_teams,
+    memberships_of_users,
+    require_private,
+)
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
@@ -137,6 +142,11 @@ class Loaders:
     @cached_property
     def memberships(self) -> DataLoader[int, list[TeamMembership]]:
         return self._loader(memberships_of_users)
+
+    @cached_property
+    def credit_contacts(self) -> DataLoader[int, list[User]]:
+        """Of teams."""
+        return self._loader(credit_contacts_of_teams)
 
     @cached_property
     def purchases(self) -> DataLoader[Wanted, list[Purchase]]:

@@ -14,7 +14,14 @@ from services import credits, teams
 from services.access import require_superadmin
 from services.pages import require_page
 from services.purchases import MOST_PURCHASES, Page, Purchase, Wanted
-from services.teams import Team, TeamFilter, require_admin, require_credits_visible, require_owner
+from services.teams import (
+    Team,
+    TeamFilter,
+    require_admin,
+    require_credits_visible,
+    require_owner,
+    require_visible,
+)
 
 TeamId = Annotated[strawberry.ID, argument(description="Which team.")]
 Offset = Annotated[int, argument(description="How many rows to skip.")]
@@ -140,6 +147,11 @@ def credit_purchases(
     return info.context.loaders.purchases.load(
         Wanted(root.id, Page(include_removed, limit, offset))
     )
+
+
+def credit_contacts(root: strawberry.Parent[Team], info: Info) -> Awaitable[Any]:
+    team = require_visible(info.context.actor, root)
+    return info.context.loaders.credit_contacts.load(team.id)
 
 
 def organization(root: strawberry.Parent[Team], info: Info) -> Awaitable[Any]:

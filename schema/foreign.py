@@ -35,6 +35,7 @@ OURS = frozenset(
         "addCredits",
         "allTeamCredits",
         "campaignEstimate",
+        "creditContacts",
         "creditEstimate",
         "creditNotices",
         "creditPurchases",

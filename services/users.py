@@ -21,6 +21,7 @@ LONGEST_NAME = 200
 LONGEST_CELL = 50
 SHORTEST_PASSWORD = 8
 LONGEST_PASSWORD = 1000
+MOST_CREDIT_CONTACTS = 5
 
 
 async def find_user(session: AsyncSession, *, email: str) -> User | None:
@@ -174,6 +175,41 @@ async def memberships_of_users(
     for row in rows:
         found[row[1]].append(TeamMembership(*row))
     return [found[user_id] for user_id in user_ids]
+
+
+async def credit_contacts_of_teams(
+    session: AsyncSession, team_ids: Sequence[int]
+) -> list[list[User]]:
+    """For each team whom to ask for credits: its OWNERs, then its ADMINs, not suspended, by name;
+    at most MOST_CREDIT_CONTACTS. One statement."""
+    position = func.row_number().over(
+        partition_by=Membership.organization_id,
+        order_by=(
+            Membership.role != Role.OWNER,
+            func.lower(User.first_name),
+            func.lower(User.last_name),
+            User.id,
+        ),
+    )
+    ranked = (
+        select(User, Membership.organization_id.label("team_id"), position.label("position"))
+        .join(Membership, Membership.user_id == User.id)
+        .where(
+            Membership.organization_id.in_(team_ids),
+            Membership.role.in_([Role.OWNER, Role.ADMIN]),
+            ~User.is_suspended,
+        )
+        .subquery()
+    )
+    rows = await session.execute(
+        select(ranked.c.team_id, aliased(User, ranked))
+        .where(ranked.c.position <= MOST_CREDIT_CONTACTS)
+        .order_by(ranked.c.position)
+    )
+    found: dict[int, list[User]] = defaultdict(list)
+    for team_id, user in rows:
+        found[team_id].append(user)
+    return [found[team_id] for team_id in team_ids]
 
 
 def roles_in(memberships: Sequence[TeamMembership], organization_id: int) -> list[str]:

@@ -178,6 +178,7 @@ TEAM_FIELDS = {
     #                                   nobody susp. texter superv. admin owner other superadmin
     "creditsEnabled":                   "login no    ok     ok      ok    ok    no    ok",
     "creditStatus":                     "login no    ok     ok      ok    ok    no    ok",
+    "creditContacts { displayName }":   "login no    ok     ok      ok    ok    no    ok",
     "turningOnWouldBlock":              "login no    no     no      no    ok    no    ok",
     "lowCreditsThreshold":              "login no    no     no      no    no    no    ok",
     "isRunningLow":                     "login no    no     no      ok    ok    no    ok",

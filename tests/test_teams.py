@@ -462,6 +462,7 @@ query($limit: Int!) {
     teams {
       id remainingCredits
       organization { id name team { id creditStatus } }
+      creditContacts { id displayName } campaigns { id title }
       creditPurchases(includeRemoved: true) {
         id amount remainingAfter team { id name }
         purchasedBy { id displayName email organizations { id } } removedBy { id displayName email }
@@ -544,6 +545,47 @@ async def test_a_banner_for_each_of_a_list_takes_no_more_statements(
         ]
         counts.append(len(sent))
     assert counts[1] == counts[2]
+
+
+MORE_PEOPLE = """
+with person as (
+  insert into "user" (auth0_id, first_name, last_name, cell, email, is_suspended)
+  select 'x', split_part(name, ' ', 1), split_part(name, ' ', 2), '', name, name like 'Gone %%'
+  from unnest(%s::text[]) name returning id, email
+)
+insert into user_organization (user_id, organization_id, role)
+select person.id, team_id, role from unnest(%s::text[], %s::int[], %s::text[])
+  as part (name, team_id, role) join person on email = name::citext
+"""
+PARTS = (
+    ("zoe A", 1, "OWNER"), ("Zoe B", 1, "OWNER"), ("Ada A", 1, "ADMIN"), ("bea A", 1, "ADMIN"),
+    ("Cy A", 1, "ADMIN"), ("Gone A", 1, "OWNER"), ("Ada A", 2, "SUSPENDED"),
+    ("Zoe B", 2, "ADMIN"), ("Cy A", 2, "OWNER"), ("bea A", 2, "SUPERVOLUNTEER"),
+)  # fmt: skip
+
+
+async def test_whom_to_ask_for_credits(api: Api, connection: Connection) -> None:
+    everybody = sorted({name for name, _, _ in PARTS})
+    names, teams, roles = zip(*PARTS, strict=True)
+    await connection.execute(MORE_PEOPLE, [everybody, list(names), list(teams), list(roles)])
+    document = "query($id: ID!) { team(id: $id) { creditContacts { displayName email } } }"
+
+    async def asked(who: str, team_id: int) -> Answer:
+        return await api(who, document, id=team_id)
+
+    def people(answer: Answer) -> list[str]:
+        return [person["displayName"] for person in answer.data["team"]["creditContacts"]]
+
+    first = await asked("superadmin", 1)
+    assert people(first) == ["Olivia Owner", "zoe A", "Zoe B", "Ada A", "Adam Admin"]
+    assert not first.errors
+    assert people(await asked("superadmin", 2)) == ["Cy A", "Zoe B"]
+    assert people(await asked("superadmin", 3)) == []
+    # Texters see the names alone.
+    shown = await asked("texter", 1)
+    assert people(shown) == people(first)
+    assert set(shown.codes) == {"FORBIDDEN"}
+    assert {person["email"] for person in shown.data["team"]["creditContacts"]} == {None}
 
 
 CAMPAIGNS = """

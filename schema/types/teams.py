@@ -11,6 +11,7 @@ from schema.scalars import BigInt
 from schema.types.credits import CreditPurchase
 from schema.types.pages import PageInfo
 from schema.types.usage import Usage
+from schema.types.users import User
 
 if TYPE_CHECKING:
     from schema.types.campaigns import Campaign
@@ -57,6 +58,11 @@ class Team:
     credit_purchases: list[CreditPurchase] | None = field(
         teams.credit_purchases,
         "Newest first; limit at most 500. Visible like remainingCredits.",
+    )
+    credit_contacts: list[User] | None = field(
+        teams.credit_contacts,
+        "Whom to ask for credits: its OWNERs, then its ADMINs, by name, but for who is suspended. "
+        "At most 5. For its members.",
     )
     usage: list[Usage] | None = field(
         usage.usage_of_team,
