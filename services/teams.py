@@ -36,6 +36,10 @@ class TeamOrder(StrEnum):
     NAME_DESC = "NAME_DESC"
     REMAINING_ASC = "REMAINING_ASC"
     REMAINING_DESC = "REMAINING_DESC"
+    PURCHASED_ASC = "PURCHASED_ASC"
+    PURCHASED_DESC = "PURCHASED_DESC"
+    USED_ASC = "USED_ASC"
+    USED_DESC = "USED_DESC"
     LAST_PURCHASE_ASC = "LAST_PURCHASE_ASC"
     LAST_PURCHASE_DESC = "LAST_PURCHASE_DESC"
 
@@ -106,6 +110,7 @@ class TeamPage:
 
 _enabled = func.coalesce(CreditAccount.enabled, False)
 _remaining = func.coalesce(CreditAccount.balance, 0)
+_purchased = func.coalesce(CreditAccount.purchased, 0)
 _status = case(
     (~_enabled, CreditStatus.DISABLED),
     (_remaining <= 0, CreditStatus.EXHAUSTED),
@@ -122,6 +127,10 @@ _ORDERS: dict[TeamOrder, ColumnElement[Any]] = {
     TeamOrder.NAME_DESC: func.lower(Organization.name).desc(),
     TeamOrder.REMAINING_ASC: _remaining.asc(),
     TeamOrder.REMAINING_DESC: _remaining.desc(),
+    TeamOrder.PURCHASED_ASC: _purchased.asc(),
+    TeamOrder.PURCHASED_DESC: _purchased.desc(),
+    TeamOrder.USED_ASC: (_purchased - _remaining).asc(),
+    TeamOrder.USED_DESC: (_purchased - _remaining).desc(),
     TeamOrder.LAST_PURCHASE_ASC: _last_purchase.asc().nulls_first(),
     TeamOrder.LAST_PURCHASE_DESC: _last_purchase.desc().nulls_last(),
 }
@@ -133,7 +142,7 @@ _teams = (
         Organization.name,
         _enabled,
         _remaining,
-        func.coalesce(CreditAccount.purchased, 0),
+        _purchased,
         func.coalesce(CreditAccount.bought_since_empty, 0),
         CreditAccount.low_credits,
         func.coalesce(CreditAccount.low_mail, True),

@@ -48,7 +48,9 @@ FACTS = """
 select o.id, o.name, coalesce(a.enabled, false),
   coalesce((select sum(amount) from credit_entry e where e.team_id = o.id), 0)::int,
   (select max(created_at) from credit_purchase p where p.team_id = o.id and removed_at is null),
-  exists (select from credit_exhaustion x where x.team_id = o.id and x.closed_at is null)
+  exists (select from credit_exhaustion x where x.team_id = o.id and x.closed_at is null),
+  coalesce((select sum(amount) from credit_purchase p
+    where p.team_id = o.id and removed_at is null), 0)::int
 from organization o left join credit_account a on a.team_id = o.id
 where o.deleted_at is null
 """
@@ -108,7 +110,7 @@ async def test_search_takes_every_character_as_it_is(many: Api) -> None:
 
 async def test_filters(many: Api, connection: Connection) -> None:
     expected: dict[str, set[str]] = {state: set() for state in STATES}
-    for team_id, _, enabled, remaining, _, is_short in await facts(connection):
+    for team_id, _, enabled, remaining, _, is_short, _ in await facts(connection):
         expected[status_of(enabled, remaining, is_short)].add(str(team_id))
     assert all(expected.values())
     for state in STATES:
@@ -173,8 +175,8 @@ async def test_every_number_adds_up(many: Api, connection: Connection) -> None:
     teams = await listed(many)
     assert {team["id"] for team in teams} == by_id.keys()
     for team in teams:
-        _, name, enabled, remaining, _, is_short = by_id[team["id"]]
-        assert team["remainingCredits"] == remaining
+        _, name, enabled, remaining, _, is_short, purchased = by_id[team["id"]]
+        assert (team["remainingCredits"], team["purchasedCredits"]) == (remaining, purchased)
         assert team["remainingCredits"] == team["purchasedCredits"] - team["usedCredits"]
         assert (team["name"], team["creditsEnabled"]) == (name, enabled)
         assert team["creditStatus"] == status_of(enabled, remaining, is_short)
@@ -195,6 +197,10 @@ async def test_orders_have_ties_by_id(many: Api, connection: Connection) -> None
         "NAME_DESC": sorted(by_id, key=lambda row: row[1].lower(), reverse=True),
         "REMAINING_ASC": sorted(by_id, key=lambda row: row[3]),
         "REMAINING_DESC": sorted(by_id, key=lambda row: row[3], reverse=True),
+        "PURCHASED_ASC": sorted(by_id, key=lambda row: row[6]),
+        "PURCHASED_DESC": sorted(by_id, key=lambda row: row[6], reverse=True),
+        "USED_ASC": sorted(by_id, key=lambda row: row[6] - row[3]),
+        "USED_DESC": sorted(by_id, key=lambda row: row[6] - row[3], reverse=True),
     }
     orders = {name: [row[0] for row in ordered] for name, ordered in expected.items()}
     oldest = [row[0] for row in sorted(bought, key=lambda row: row[4])]
