@@ -1,4 +1,4 @@
-"""Usage and credit purchases as files for spreadsheets.
+"""Usage, credit purchases and teams as files for spreadsheets.
 
 What is long is read in parts, each with a connection that is given back at once: who reads slowly
 holds nothing up, and no file costs more memory than a part. Days and times are UTC, and the
@@ -26,7 +26,15 @@ from services import clock
 from services.access import Actor, require_superadmin, sees_credits
 from services.errors import InvalidInput, NotAuthenticated
 from services.purchases import Purchase, next_purchases
-from services.teams import Team, get_team, require_admin, require_credits_visible
+from services.teams import (
+    CreditStatus,
+    Team,
+    TeamFilter,
+    get_team,
+    next_matching_teams,
+    require_admin,
+    require_credits_visible,
+)
 from services.usage import (
     Period,
     Usage,
@@ -66,6 +74,17 @@ PURCHASES = (
     "Removed at (UTC)",
     "Removed by",
 )
+TEAMS = (
+    "Team ID",
+    "Team",
+    "Credits",
+    "Status",
+    "Remaining credits",
+    "Purchased credits",
+    "Used credits",
+    "Last purchase (UTC)",
+)
+ANSWERS = {"true": True, "false": False}
 
 Item = TypeVar("Item")
 Row = Sequence[object]
@@ -154,6 +173,30 @@ def _purchase(found: tuple[Purchase, str]) -> Row:
     return [one.id, one.team_id, team_name, one.amount, one.note, *added, *removed]
 
 
+async def teams_csv(request: Request) -> Response:
+    """Of those that `teams` lists when asked the same; for superadmins."""
+    resources, actor = await _asking(request)
+    require_superadmin(actor)
+    chosen = _chosen(request)
+
+    async def read(
+        session: AsyncSession, last: tuple[Team, datetime | None] | None
+    ) -> list[tuple[Team, datetime | None]]:
+        after = last[0].id if last else 0
+        return await next_matching_teams(
+            session, resources.settings, actor, chosen=chosen, after=after, limit=ROWS_IN_A_PART
+        )
+
+    return await _file(f"teams-{clock.now():%Y-%m-%d}", TEAMS, _parts(resources, read, _credits))
+
+
+def _credits(found: tuple[Team, datetime | None]) -> Row:
+    """Under the headings TEAMS."""
+    team, last_purchase = found
+    state = ["on" if team.credits_enabled else "off", team.credit_status.value]
+    return [team.id, team.name, *state, team.remaining, team.purchased, team.used, last_purchase]
+
+
 # What is asked
 
 
@@ -180,6 +223,29 @@ def _by(request: Request) -> UsageBy:
 
 def _period(request: Request, by: UsageBy | None = None) -> Period:
     return period_of(_moment(request, "from"), _moment(request, "to"), by)
+
+
+def _chosen(request: Request) -> TeamFilter:
+    """`creditStatus` may be there several times."""
+    try:
+        states = [CreditStatus(name) for name in request.query_params.getlist("creditStatus")]
+    except ValueError:
+        raise InvalidInput(f"creditStatus is one of {', '.join(CreditStatus)}.") from None
+    return TeamFilter(
+        request.query_params.get("search"),
+        _whether(request, "creditsEnabled"),
+        states or None,
+        _whether(request, "runningLow"),
+    )
+
+
+def _whether(request: Request, name: str) -> bool | None:
+    if name not in request.query_params:
+        return None
+    try:
+        return ANSWERS[request.query_params[name]]
+    except KeyError:
+        raise InvalidInput(f"{name} is true or false.") from None
 
 
 def _moment(request: Request, name: str) -> datetime:
@@ -273,4 +339,5 @@ ROUTES = [
     Route("/export/usage.csv", usage_csv),
     Route("/export/account-usage.csv", account_usage_csv),
     Route("/export/credit-purchases.csv", credit_purchases_csv),
+    Route("/export/teams.csv", teams_csv),
 ]

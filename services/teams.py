@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
 
@@ -232,6 +233,28 @@ async def list_teams(
     # A page beyond the end has no row to tell the total.
     total = rows[0][-1] if rows else await count_rows(session, matching)
     return TeamPage([_team(row[:-1]) for row in rows], OffsetPage(limit, offset, total))
+
+
+async def next_matching_teams(
+    session: AsyncSession,
+    settings: Settings,
+    actor: Actor,
+    *,
+    chosen: TeamFilter,
+    after: int,
+    limit: int,
+) -> list[tuple[Team, datetime | None]]:
+    """Those that come after that one, by id, each with the time of its newest purchase that was
+    not removed. Raises Forbidden, InvalidInput."""
+    require_superadmin(actor)
+    found = await session.execute(
+        _teams_of(actor)
+        .add_columns(_last_purchase)
+        .where(Organization.id > after, *_matches(settings, chosen))
+        .order_by(Organization.id)
+        .limit(limit)
+    )
+    return [(_team(team), last_purchase) for *team, last_purchase in found]
 
 
 def _matches(settings: Settings, chosen: TeamFilter) -> list[ColumnElement[bool]]:

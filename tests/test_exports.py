@@ -13,7 +13,7 @@ import psycopg
 import pytest
 
 from server.app import create_app
-from server.exports import BYTE_ORDER_MARK, FIGURES, PURCHASES, ROWS_IN_A_PART
+from server.exports import BYTE_ORDER_MARK, FIGURES, PURCHASES, ROWS_IN_A_PART, TEAMS
 from server.resources import Resources
 from services.settings import Settings, load_settings
 from tests.api import Api
@@ -27,7 +27,7 @@ Connection = psycopg.AsyncConnection[tuple[Any, ...]]
 TODAY = datetime.now(UTC).date()
 PERIOD = {"from": f"{TODAY - timedelta(days=30)}", "to": f"{TODAY}"}
 USAGE_CSV, ACCOUNT_CSV = "/export/usage.csv", "/export/account-usage.csv"
-PURCHASES_CSV = "/export/credit-purchases.csv"
+PURCHASES_CSV, TEAMS_CSV = "/export/credit-purchases.csv", "/export/teams.csv"
 # Names that spreadsheets may stumble over, or run.
 NASTY = (
     '=HYPERLINK("http://evil.example","click")', "+1 (202) 555-0123", "-2+3", "@SUM(A1)",
@@ -52,7 +52,7 @@ async def connection(resources: Resources, demo_url: str) -> AsyncIterator[Conne
         yield connection
 
 
-async def get(api: Api, who: str, path: str, **parameters: str) -> httpx2.Response:
+async def get(api: Api, who: str, path: str, **parameters: str | list[str]) -> httpx2.Response:
     cookies = await api.sign_in(f"{who}@example.org") if who != "nobody" else {}
     cookie = "; ".join(f"{name}={value}" for name, value in cookies.items())
     return await api.client.get(path, params=parameters, headers={"cookie": cookie})
@@ -100,6 +100,7 @@ EXPORTS = {
     (ACCOUNT_CSV, ""):         "login  no    no     no      no    no    no    ok",
     (PURCHASES_CSV, "teamId"): "login  no    no     no      no    no    no    ok",
     (PURCHASES_CSV, ""):       "login  no    no     no      no    no    no    ok",
+    (TEAMS_CSV, ""):           "login  no    no     no      no    no    no    ok",
 }  # fmt: skip
 
 
@@ -153,6 +154,10 @@ async def test_a_token_gets_them_too(api: Api, connection: Connection) -> None:
         (ACCOUNT_CSV, {"from": "2020-01-01"}),
         (ACCOUNT_CSV, {"to": ""}),
         (PURCHASES_CSV, {"teamId": ""}),
+        (TEAMS_CSV, {"creditsEnabled": "1"}),
+        (TEAMS_CSV, {"runningLow": ""}),
+        (TEAMS_CSV, {"creditStatus": "BLOCKED"}),
+        (TEAMS_CSV, {"search": "x" * 201}),
     ],
 )
 async def test_bad_questions_are_told_so(
@@ -230,6 +235,55 @@ async def test_purchases_are_all_with_those_that_were_removed(
     assert [bool(line["Removed by"]) for line in own] == [False, True]
 
 
+TEAMS_DOCUMENT = """
+query($search: String, $creditsEnabled: Boolean, $creditStatus: [CreditStatus!],
+      $runningLow: Boolean) {
+  teams(search: $search, creditsEnabled: $creditsEnabled, creditStatus: $creditStatus,
+        runningLow: $runningLow, limit: 1000) {
+    teams {
+      id name creditsEnabled creditStatus remainingCredits purchasedCredits usedCredits
+      creditPurchases(limit: 1) { createdAt }
+    }
+  }
+}
+"""
+CHOICES: tuple[dict[str, Any], ...] = (
+    {},
+    {"search": " h"},
+    {"creditsEnabled": True},
+    {"creditsEnabled": False},
+    {"creditStatus": ["DISABLED", "EXHAUSTED"]},
+    {"creditStatus": ["SHORT"]},
+    {"runningLow": True},
+    {"runningLow": False, "search": "H", "creditStatus": ["AVAILABLE"], "creditsEnabled": True},
+)
+
+
+async def test_teams_are_those_of_the_api(api: Api, connection: Connection) -> None:
+    await connection.execute("update organization set deleted_at = now() where id = 12")
+    await connection.execute("update credit_account set low_credits = balance where team_id = 7")
+    found = {}
+    for number, chosen in enumerate(CHOICES):
+        parameters = {
+            name: value if isinstance(value, list | str) else str(value).lower()
+            for name, value in chosen.items()
+        }
+        found[number] = table(await get(api, "superadmin", TEAMS_CSV, **parameters))
+        answer = (await api("superadmin", TEAMS_DOCUMENT, **chosen)).ok
+        teams = sorted(answer["teams"]["teams"], key=lambda team: int(team["id"]))
+        assert [list(line.values()) for line in found[number]] == [_line(team) for team in teams]
+    assert tuple(found[0][0]) == TEAMS
+    assert len({len(lines) for lines in found.values()}) > 4
+
+
+def _line(team: dict[str, Any]) -> list[str]:
+    bought = [datetime.fromisoformat(one["createdAt"]) for one in team["creditPurchases"]]
+    figures = [str(team[name]) for name in ("remainingCredits", "purchasedCredits", "usedCredits")]
+    switch = "on" if team["creditsEnabled"] else "off"
+    last = f"{bought[0].astimezone(UTC):%Y-%m-%d %H:%M:%S}" if bought else ""
+    return [team["id"], team["name"], switch, team["creditStatus"], *figures, last]
+
+
 async def test_what_people_wrote_arrives_and_is_never_a_formula(
     api: Api, connection: Connection
 ) -> None:
@@ -261,6 +315,7 @@ async def test_files_have_names(api: Api, connection: Connection, name: str, slu
         (ACCOUNT_CSV, ""): f"account-usage-{dates}",
         (PURCHASES_CSV, "1"): f"credit-purchases-{slug}-{TODAY}",
         (PURCHASES_CSV, ""): f"credit-purchases-all-teams-{TODAY}",
+        (TEAMS_CSV, ""): f"teams-{TODAY}",
     }
     for (path, team_id), file in expected.items():
         chosen = {**PERIOD, **({"teamId": team_id} if team_id else {})}
@@ -302,6 +357,8 @@ async def test_parts_join_without_a_gap(api: Api, connection: Connection) -> Non
     added = [str(n) for n in range(1001, last + 1)]
     account = table(await get(api, "superadmin", ACCOUNT_CSV, **PERIOD))
     assert [line["Team ID"] for line in account][-SEVERAL_PARTS:] == added
+    teams = table(await get(api, "superadmin", TEAMS_CSV))
+    assert [line["Team ID"] for line in teams][-SEVERAL_PARTS:] == added
     campaigns = table(await get(api, "owner", USAGE_CSV, teamId="1", by="CAMPAIGN", **PERIOD))
     assert [line["Campaign ID"] for line in campaigns][-SEVERAL_PARTS:] == added
     for whose in ({}, {"teamId": "1"}):
