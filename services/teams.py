@@ -118,9 +118,11 @@ _status = case(
     (CreditExhaustion.id.is_not(None), CreditStatus.SHORT),
     else_=CreditStatus.AVAILABLE,
 )
-_last_purchase = (
-    select(func.max(CreditPurchase.created_at))
+_last_purchase = (  # not max(): that would read all purchases of every team
+    select(CreditPurchase.created_at)
     .where(CreditPurchase.team_id == Organization.id, CreditPurchase.removed_at.is_(None))
+    .order_by(CreditPurchase.id.desc())
+    .limit(1)
     .scalar_subquery()
 )
 _ORDERS: dict[TeamOrder, ColumnElement[Any]] = {
