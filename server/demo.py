@@ -1,5 +1,6 @@
 """Demo data: one account with twelve teams, made through the services. What they texted before they
-had credits is history, as an installed Spoke would have it.
+had credits is history, as an installed Spoke would have it. What they texted with credits is dated
+back, so that usage and its pace are those of two weeks; the ledger keeps when it was booked.
 
 Everybody's password is known: it exists only in the embedded database, or where an operator asked
 for it on an empty one.
@@ -10,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.campaigns import Assignment, Campaign
@@ -30,6 +31,7 @@ from services.errors import InvalidInput
 from services.occasions import make_notices
 from services.passwords import hash_password
 from services.providers import DeliveryStatus, Report
+from services.running_low import teams_to_warn, warn_team
 from services.segments import cost_of
 from services.send_statement import Outcome, Send, write_sends
 from services.settings import Settings
@@ -70,14 +72,18 @@ REQUESTS = {
     "textRequestMaxCount": 10,
 }
 """Everybody may ask for first texts, so many at once."""
-TEAMS_WITH_HISTORY = 6
 HISTORY_DAYS = 14
+_DATE_BACK = """
+update message set created_at = created_at - id % :days * interval '1 day'
+where id in (select message_id from outbound_text)
+"""
 NAMES = ("Ana", "Ben", "Chloe", "David", "Elena", "Farid", "Grace", "Hugo", "Ines", "Jamal")
 
 
 @dataclass(frozen=True, slots=True)
 class DemoTeam:
-    """`sent` of the `contacts` have got `body`, before `removed` purchases were removed."""
+    """`sent` of the `contacts` have got `body`, before `removed` purchases were removed; `refused`
+    more would have. `texted_before`: by Spoke alone."""
 
     name: str
     contacts: int
@@ -86,22 +92,24 @@ class DemoTeam:
     sent: int = 0
     body: str = SHORT_TEXT
     removed: int = 0
+    refused: int = 0
+    texted_before: bool = True
 
 
 TEAMS = (
     DemoTeam("North Valley Field", contacts=60, purchases=[25]),
     DemoTeam("Harbor Tenants Union", contacts=30, purchases=[10], sent=10),
     DemoTeam("Student Climate Network", contacts=20, enabled=False),
-    DemoTeam("Riverside Housing Coalition", 40, purchases=[5000, 2500], sent=40, body=LONG_TEXT),
-    DemoTeam("Eastside Transit Riders", 24, purchases=[1000], sent=24, body=LONG_TEXT),
+    DemoTeam("Riverside Housing Coalition", 40, purchases=[250, 150], sent=40, body=LONG_TEXT),
+    DemoTeam("Eastside Transit Riders", 25, purchases=[74], sent=24, body=LONG_TEXT, refused=1),
     DemoTeam(
         "Prairie Farmers Alliance", 20, purchases=[60, 20], sent=12, body=LONG_TEXT, removed=1
     ),
-    DemoTeam("Lakeshore Nurses United", 16, purchases=[250, 250, 500], sent=16),
+    DemoTeam("Lakeshore Nurses United", 16, purchases=[25, 25, 10], sent=16, body=LONG_TEXT),
     DemoTeam("Downtown Library Friends", 10, enabled=False, purchases=[300]),
     DemoTeam("Hillside Voter Project", 30, purchases=[20_000], sent=30),
-    DemoTeam("Mesa Water Protectors", 12),
-    DemoTeam("Old Mill Neighbors", 12, purchases=[12], sent=12),
+    DemoTeam("Mesa Water Protectors", 12, texted_before=False),
+    DemoTeam("Old Mill Neighbors", 12, purchases=[15], sent=12),
     DemoTeam("Youth Vote Collective", 18, purchases=[1_000_000, 250_000], sent=18, body=LONG_TEXT),
 )
 
@@ -118,10 +126,12 @@ async def seed(session: AsyncSession, settings: Settings) -> None:
         organizations.append(
             await _make_team(session, settings, actor, number, team, staff, texter2)
         )
-    for organization in organizations[:TEAMS_WITH_HISTORY]:
-        await _make_history(session, organization, texter2)
+    await _date_back(session)
+    for organization, team in zip(organizations, TEAMS, strict=True):
+        if team.texted_before:
+            await _make_history(session, organization, texter2)
     await _make_unassigned(session, organizations[0])
-    await rebuild_usage(session, days=None, with_ours=False)
+    await rebuild_usage(session, days=None, with_ours=True)
     await _as_if_told(session, settings)
 
 
@@ -176,7 +186,7 @@ async def _make_team(
         for amount in team.purchases
     ]
     await set_credits_enabled(session, actor, team_id=organization.id, enabled=team.enabled)
-    await _send(session, settings, organization.id, texter, assignment, contacts[: team.sent], team)
+    await _send(session, settings, organization.id, texter, assignment, contacts, team)
     for purchase in purchases[: team.removed]:
         await remove_credit_purchase(session, actor, purchase_id=purchase.id)
     return organization
@@ -259,7 +269,7 @@ async def _send(
 ) -> None:
     """By the one send statement; then as if a provider had delivered and reported them."""
     sends = []
-    for contact in contacts:
+    for contact in contacts[: team.sent + team.refused]:
         body = team.body.replace("{firstName}", contact.first_name)
         cost = cost_of(body, mms_credits=settings.mms_credits)
         sends.append(
@@ -281,7 +291,8 @@ async def _send(
         return
     connection = await driver_connection(session)
     written = await write_sends(connection, sends)
-    assert all(w.outcome is Outcome.ACCEPTED for w in written)
+    accepted = [w.outcome is Outcome.ACCEPTED for w in written]
+    assert accepted == [True] * team.sent + [False] * team.refused
     message_ids = [w.message_id for w in written if w.message_id is not None]
     reports = [
         Report(
@@ -291,9 +302,14 @@ async def _send(
             segments=send.segments,
             response={"status": "delivered"},
         )
-        for message_id, send in zip(message_ids, sends, strict=True)
+        for message_id, send in zip(message_ids, sends, strict=False)
     ]
     await apply_reports(connection, reports)
+
+
+async def _date_back(session: AsyncSession) -> None:
+    """What was sent is spread over the last days, today included."""
+    await session.execute(text(_DATE_BACK), {"days": HISTORY_DAYS})
 
 
 async def _make_history(session: AsyncSession, organization: Organization, texter: User) -> None:
@@ -381,5 +397,7 @@ async def _make_unassigned(session: AsyncSession, organization: Organization) ->
 async def _as_if_told(session: AsyncSession, settings: Settings) -> None:
     """The mails that all this occasioned count as sent."""
     await session.flush()
+    for team_id in await teams_to_warn(session, settings):
+        await warn_team(session, settings, team_id)
     await make_notices(session, settings)
     await session.execute(update(CreditNotice).values(state="SENT", attempts=1, sent_at=func.now()))

@@ -123,7 +123,7 @@ def test_verify_shows_drift_and_fails(demo_command: Command, demo_url: str) -> N
     result = demo_command("credits", "verify")
     assert result.returncode == 1
     assert "team 2 (Harbor Tenants Union): balance 1, entries add up to 0" in result.stdout
-    assert "purchased 0, purchases add up to 7500" in result.stdout
+    assert "purchased 0, purchases add up to 400" in result.stdout
     assert "2 broken links" in result.stdout
     assert "3 with drift" in result.stdout
 
@@ -154,7 +154,7 @@ def test_usage_is_verified_and_rebuilt(demo_command: Command, demo_url: str) -> 
     assert re.search(
         r"team 1, campaign 13, \d{4}-\d\d-\d\d \(UTC\), .*: to be right, texts -2$", lines[0]
     )
-    assert re.search(r"that we accepted: to be right, texts \+40, segments \+120, ", lines[-1])
+    assert re.search(r"that we accepted: to be right, texts \+3, segments \+9, ", lines[-1])
     recent = demo_command("usage", "verify", "--days", "3").stdout.splitlines()
     assert 1 < len(recent) < len(lines)
     assert (

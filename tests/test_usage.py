@@ -173,7 +173,7 @@ async def test_all_ways_add_up_to_the_same(grown: Api, connection: Connection) -
     last = await today(connection)
     period = {"from": f"{last - timedelta(days=365)}", "to": f"{last}"}
     account = (await grown("superadmin", ACCOUNT, **period)).ok["accountUsage"]["rows"]
-    assert len(account) == 10
+    assert len(account) == 11
     for row in account:
         team_id = row["team"]["id"]
         for by in UsageBy:
