@@ -1,15 +1,13 @@
 """A team with people to tell, workers that tell them, and a twin of SendGrid that listens."""
 
 import asyncio
-import os
 import re
-import subprocess
-import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass
 from html import unescape
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from sqlalchemy import select, text
@@ -31,6 +29,7 @@ from services.sending import make_draft, send_message
 from services.settings import Settings, load_settings
 from tests.conftest import SECRET
 from tests.sendgrid_twin import SendGridTwin
+from tests.servers import started
 
 KEY = "SG.only-for-the-tests"
 PACE = Pace(
@@ -230,32 +229,17 @@ async def workers(
         assert all(isinstance(end, asyncio.CancelledError) for end in ended), ended
 
 
-@contextmanager
-def worker_process(settings: Settings, url: str) -> Iterator[subprocess.Popen[bytes]]:
+def worker_process(settings: Settings, url: str) -> AbstractContextManager[BaseProcess]:
     """Killed at the end, if it still runs."""
-    with subprocess.Popen(
-        [sys.executable, "-c", _WORKER, url, SECRET],
-        env={
-            **os.environ,
-            "SPOKE_DATA_DIR": str(settings.spoke_data_dir),
-            "SENDGRID_API_KEY": KEY,
-            "SENDGRID_HOST": settings.sendgrid_host,
-        },
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    ) as worker:
-        try:
-            yield worker
-        finally:
-            worker.kill()
-
-
-_WORKER = """
-import sys
-from server.worker import run_until_stopped
-from services.settings import load_settings
-run_until_stopped(load_settings(), sys.argv[1], sys.argv[2])
-"""
+    return started(
+        "worker",
+        DATABASE_URL=url,
+        SESSION_SECRET=SECRET,
+        SPOKE_DATA_DIR=str(settings.spoke_data_dir),
+        SENDGRID_API_KEY=KEY,
+        SENDGRID_HOST=settings.sendgrid_host,
+        BASE_URL=settings.base_url,
+    )
 
 
 def both(mail: Mail) -> list[str]:

@@ -1,4 +1,4 @@
-"""Server processes of one's own, started as an operator starts them."""
+"""Processes of one's own that do what `python -m server` does."""
 
 import multiprocessing
 import os
@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
@@ -20,7 +21,7 @@ from server.demo import PASSWORD
 
 @dataclass
 class Running:
-    process: subprocess.Popen[str]
+    process: BaseProcess
     announced: list[str]
     port: int
     client: httpx2.Client
@@ -31,61 +32,80 @@ class Running:
 
 
 @contextmanager
-def served(*arguments: str, port: int | None = None, **environment: str) -> Iterator[Running]:
+def served(
+    *arguments: str, port: int | None = None, errors: Path | None = None, **environment: str
+) -> Iterator[Running]:
     """`serve` with these arguments, once it has said that it is ready. Killed at the end."""
     port = port or free_port()
-    with subprocess.Popen(
-        [sys.executable, "-m", "server", "serve", *arguments],
-        env={**inherited(), "PORT": str(port), "LOG_LEVEL": "WARNING", **environment},
-        stdout=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    ) as process:
-        assert process.stdout is not None
-        announced = []
-        for line in process.stdout:
-            announced.append(line.rstrip())
-            if announced[-1] == "ready":
-                break
-        else:
-            raise AssertionError(f"the server has not become ready: {announced}")
-        try:
-            with httpx2.Client(base_url=f"http://127.0.0.1:{port}") as client:
-                yield Running(process, announced, port, client)
-        finally:
-            process.kill()
+    environment = {"PORT": str(port), "LOG_LEVEL": "WARNING", **environment}
+    with (
+        NamedTemporaryFile("r") as out,
+        started("serve", *arguments, out=out.name, errors=errors, **environment) as process,
+        httpx2.Client(base_url=f"http://127.0.0.1:{port}") as client,
+    ):
+        announced: list[str] = []
+
+        def has_ended_or_is_ready() -> bool:
+            has_ended = process.exitcode is not None
+            announced[:] = Path(out.name).read_text().splitlines()
+            return has_ended or announced[-1:] == ["ready"]
+
+        assert eventually(has_ended_or_is_ready, 60), announced
+        assert announced[-1:] == ["ready"], f"the server has not become ready: {announced}"
+        yield Running(process, announced, port, client)
 
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Any other command, to its end."""
     with NamedTemporaryFile("r") as out, NamedTemporaryFile("r") as errors:
-        environment = {**inherited(), **environment}
-        process = _FORKS.Process(
-            target=_command, args=(arguments, environment, out.name, errors.name)
-        )
-        process.start()
-        process.join(60)
-        if process.exitcode is None:
-            process.kill()
-            raise AssertionError(f"{arguments} has not ended: {errors.read()}")
-        return subprocess.CompletedProcess(arguments, process.exitcode, out.read(), errors.read())
+        with started(*arguments, out=out.name, errors=errors.name, **environment) as process:
+            code = ended(process, 60)
+            assert code is not None, f"{arguments} has not ended: {errors.read()}"
+        return subprocess.CompletedProcess(arguments, code, out.read(), errors.read())
+
+
+@contextmanager
+def started(
+    *arguments: str,
+    out: str | Path | None = None,
+    errors: str | Path | None = None,
+    **environment: str,
+) -> Iterator[BaseProcess]:
+    """Any command, with files for what it writes. Killed at the end."""
+    files = {stream: path for stream, path in ((1, out), (2, errors)) if path}
+    process = _FORKS.Process(target=_command, args=(arguments, inherited() | environment, files))
+    process.start()
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.join()
+
+
+def ended(process: BaseProcess, seconds: float = 20) -> int | None:
+    """Waits for it. Its exit code; None if it still runs then."""
+    process.join(seconds)
+    return process.exitcode
 
 
 def _command(
-    arguments: Sequence[str], environment: Mapping[str, str], out: str, errors: str
+    arguments: Sequence[str], environment: Mapping[str, str], files: Mapping[int, str | Path]
 ) -> None:
-    """What `python -m server` does, in a process of its own."""
+    """What `python -m server` does, in a process and a session of its own."""
+    os.setsid()
     os.environ.clear()
     os.environ.update(environment)
-    for stream, path in ((1, out), (2, errors)):
-        os.dup2(os.open(path, os.O_WRONLY), stream)
+    for stream, path in files.items():
+        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), stream)
     sys.argv = ["server", *arguments]
     main()
 
 
 # Each process is a copy of one that has but imported, which takes longer than most commands.
 _FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(["server.cli", "models.migrations", "alembic.command"])
+_FORKS.set_forkserver_preload(
+    [__name__, "server.serve", "models.migrations", "alembic.command", "schema.build"]
+)
 
 
 def inherited() -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 
 from services.settings import Settings, SettingsError, load_settings
 from tests.conftest import SECRET
-from tests.servers import run
+from tests.servers import free_port, inherited, run
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -164,6 +165,24 @@ def test_usage_is_verified_and_rebuilt(demo_command: Command, demo_url: str) -> 
     assert demo_command("usage", "rebuild", "--days", "30").returncode == 0
     assert demo_command("usage", "verify").returncode == 0
     assert "days must be from 1" in demo_command("usage", "rebuild", "--days", "0").stderr
+
+
+def test_python_m_server_serves_until_it_is_stopped(demo_url: str) -> None:
+    """Other tests do what the command does in copies of a process that has imported it all."""
+    environment = {"DATABASE_URL": demo_url, "SESSION_SECRET": SECRET, "PORT": str(free_port())}
+    with subprocess.Popen(
+        [sys.executable, "-m", "server", "serve"],
+        env=inherited() | environment,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            assert process.stdout is not None
+            assert "ready\n" in process.stdout
+            process.terminate()
+            assert process.wait(20) == 0
+        finally:
+            process.kill()
 
 
 def test_serve_refuses_to_show_demo_people_to_the_network(demo_command: Command) -> None:

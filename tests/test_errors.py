@@ -7,11 +7,7 @@ import asyncio
 import hashlib
 import importlib
 import json
-import os
 import pkgutil
-import socket
-import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -36,6 +32,7 @@ from services.errors import Forbidden, ServiceError
 from services.settings import Settings, load_settings
 from tests.api import ADD, SEND, Api
 from tests.conftest import SECRET, MakeDatabase
+from tests.servers import served
 from tests.test_access import Connection, contents
 
 JSON = MappingProxyType({"content-type": "application/json"})
@@ -645,33 +642,19 @@ def logged(
                 "insert into api_token (user_id, name, token_hash) values (1, 'test', %s)",
                 [hashlib.sha256(TOKEN.encode()).digest()],
             )
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
-        environment = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-        environment |= {
-            "DATABASE_URL": url,
-            "SESSION_SECRET": SECRET,
-            "PORT": str(port),
-            "SPOKE_DATA_DIR": str(folder),
-        }
         file = folder / "stderr"
-        with (
-            file.open("w") as stderr,
-            subprocess.Popen(
-                [sys.executable, "-m", "server", "serve"],
-                env=environment,
-                stdout=subprocess.PIPE,
-                stderr=stderr,
-                text=True,
-            ) as process,
-            httpx2.Client(base_url=f"http://127.0.0.1:{port}") as client,
-        ):
-            assert process.stdout is not None
-            assert "ready\n" in process.stdout, file.read_text()
+        with served(
+            errors=file,
+            DATABASE_URL=url,
+            SESSION_SECRET=SECRET,
+            SPOKE_DATA_DIR=str(folder),
+            LOG_LEVEL="INFO",
+        ) as running:
             password = make_url(url).password
             assert password
-            yield Logged(f"http://127.0.0.1:{port}", url, client, file, {SECRET, password})
-            process.kill()
+            yield Logged(
+                f"http://127.0.0.1:{running.port}", url, running.client, file, {SECRET, password}
+            )
 
 
 def test_each_request_has_one_line(logged: Logged) -> None:

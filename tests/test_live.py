@@ -22,7 +22,7 @@ from services.settings import Settings, load_settings
 from tests.api import ADD, Api
 from tests.cable import cable_to
 from tests.conftest import SECRET
-from tests.servers import Running, served
+from tests.servers import Running, ended, served
 from tests.sockets import (
     ALL,
     FIGURES,
@@ -563,4 +563,4 @@ async def test_another_process_tells_within_a_second(demo_url: str, api: Api) ->
             assert await texter.told(1) == AVAILABLE
             telling.process.terminate()
             assert await socket.closed() == 1012
-            assert await asyncio.to_thread(telling.process.wait, 4) == 0
+            assert await asyncio.to_thread(ended, telling.process, 4) == 0

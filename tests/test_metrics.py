@@ -1,9 +1,6 @@
 """What Prometheus gets to see: over real HTTP, from servers and workers, and nothing secret."""
 
 import asyncio
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -23,7 +20,7 @@ from server.metrics import MOST_COUNTED, metrics_served
 from services.settings import Settings, load_settings
 from tests.api import SEND
 from tests.conftest import SECRET
-from tests.servers import Running, eventually, free_port, inherited, served
+from tests.servers import Running, ended, eventually, free_port, run, served, started
 from tests.world import SETTINGS, make_team, rows, value
 
 PREFIX = "spoke_credits_"
@@ -132,20 +129,14 @@ def test_no_port_no_metrics(demo_url: str) -> None:
 
 def test_a_taken_port_stops_the_start(demo_url: str) -> None:
     port = free_port()
-    environment = {
-        **inherited(),
-        "DATABASE_URL": demo_url,
-        "SESSION_SECRET": SECRET,
-        "METRICS_PORT": str(port),
-    }
-    with served(PORT=str(port), DATABASE_URL=demo_url, SESSION_SECRET=SECRET, port=port):
+    with served(port=port, DATABASE_URL=demo_url, SESSION_SECRET=SECRET):
         for command in ("worker", "serve"):
-            result = subprocess.run(
-                [sys.executable, "-m", "server", command],
-                env={**environment, "PORT": str(free_port())},
-                capture_output=True,
-                text=True,
-                timeout=60,
+            result = run(
+                command,
+                DATABASE_URL=demo_url,
+                SESSION_SECRET=SECRET,
+                PORT=str(free_port()),
+                METRICS_PORT=str(port),
             )
             assert result.returncode == 1, result.stderr
             assert "set METRICS_HOST or METRICS_PORT" in result.stderr
@@ -154,33 +145,27 @@ def test_a_taken_port_stops_the_start(demo_url: str) -> None:
 def test_a_worker_shows_what_the_database_says(demo_url: str) -> None:
     """In a process of its own, which checks the books as soon as it starts."""
     port = free_port()
-    with subprocess.Popen(
-        [sys.executable, "-m", "server", "worker"],
-        env={
-            **inherited(),
-            "DATABASE_URL": demo_url,
-            "SESSION_SECRET": SECRET,
-            "METRICS_PORT": str(port),
-            "LOG_LEVEL": "ERROR",
-        },
+    with started(
+        "worker",
+        DATABASE_URL=demo_url,
+        SESSION_SECRET=SECRET,
+        METRICS_PORT=str(port),
+        LOG_LEVEL="ERROR",
     ) as process:
-        try:
 
-            def has_checked() -> bool:
-                try:
-                    return ("ledger_check_timestamp_seconds",) in metrics(port)
-                except httpx2.ConnectError:
-                    return False
+        def has_checked() -> bool:
+            try:
+                return ("ledger_check_timestamp_seconds",) in metrics(port)
+            except httpx2.ConnectError:
+                return False
 
-            assert eventually(has_checked, 60)
-            found = metrics(port)
-            assert found["database_up",] == 1
-            assert found["ledger_drifting_teams",] == 0
-            assert found["unknown_texts",] == 0
-            process.send_signal(signal.SIGTERM)
-            assert process.wait(20) == 0
-        finally:
-            process.kill()
+        assert eventually(has_checked, 60)
+        found = metrics(port)
+        assert found["database_up",] == 1
+        assert found["ledger_drifting_teams",] == 0
+        assert found["unknown_texts",] == 0
+        process.terminate()
+        assert ended(process) == 0
 
 
 @pytest.fixture

@@ -73,6 +73,7 @@ from tests.sendgrid_twin import (
     sendgrid_twin,
     too_many,
 )
+from tests.servers import ended
 
 
 @pytest.fixture
@@ -576,7 +577,7 @@ async def test_a_terminated_worker_waits_for_the_mail_in_flight(
     with worker_process(settings, database_url) as worker:
         await until(lambda: len(twin.received) == 3)
         worker.terminate()
-        assert await asyncio.to_thread(worker.wait, 20) == 0
+        assert await asyncio.to_thread(ended, worker) == 0
     await until_settled(database)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from server.demo import EMAILS
 from tests.api import ADD
-from tests.servers import ends, eventually, postgres_pid, served
+from tests.servers import ended, ends, eventually, postgres_pid, served
 
 pytestmark = pytest.mark.long
 
@@ -21,8 +21,9 @@ def test_a_first_start_is_complete_and_ctrl_c_ends_everything(folder: Path) -> N
         assert running.client.get("/readyz").json() == {"ready": True, "reason": None}
         running.sign_in("texter@example.org")
         postgres = postgres_pid(folder)
+        assert running.process.pid
         os.killpg(running.process.pid, signal.SIGINT)
-        assert running.process.wait(20) == 0
+        assert ended(running.process) == 0
         assert ends(postgres)
 
 
@@ -31,7 +32,7 @@ def test_sigterm_ends_everything_in_order(folder: Path) -> None:
     with served("--worker", SPOKE_DATA_DIR=str(folder), LOG_LEVEL="INFO") as running:
         postgres = postgres_pid(folder)
         running.process.terminate()
-        assert running.process.wait(20) == 0
+        assert ended(running.process) == 0
         assert ends(postgres)
 
 

@@ -31,7 +31,7 @@ from server.embedded_postgres import embedded_postgres
 from services.send_writer import OWN_LOCK_SECONDS
 from tests.api import ADD
 from tests.conftest import SECRET
-from tests.servers import Running, ends, free_port, postgres_pid, run, served
+from tests.servers import Running, ended, ends, free_port, postgres_pid, run, served
 from tests.texters import ACCEPTED, LOST, Text, Texter, cookie_of, proven, text_of
 from tests.world import Team, holding, make_team, rows, until_waiting, value
 
@@ -239,7 +239,7 @@ async def test_kill_9_loses_no_accepted_text_and_doubles_no_repeated_one(
                     await until_waiting(database, death % 2)
                     await asyncio.sleep(chance.uniform(0, 0.5))
                     running.process.kill()
-                    running.process.wait()
+                    running.process.join()
                     await asyncio.sleep(seconds_held_on[death])
             await asyncio.to_thread(stack.enter_context, serving(database_url, port))
             await crowd.until_accepted(32)
@@ -263,7 +263,7 @@ async def test_sigterm_answers_what_was_read_and_reads_no_more(
         server.process.terminate()
         began = time.monotonic()
         await crowd.until_all_gave_up()
-    server.process.wait(10)
+    assert ended(server.process, 10) is not None
     assert time.monotonic() - began < 10
     assert set(crowd.told) == {ACCEPTED, LOST}
     figures = await proven(database, team, crowd.texts)
@@ -282,7 +282,7 @@ async def test_sigterm_waits_for_texts_that_wait(database: Database, server: Run
             await asyncio.sleep(0.5)
             assert await late.send(text_of(team, 0, "late")) == LOST
         assert await asyncio.gather(*sent) == [ACCEPTED] * 20
-    server.process.wait(10)
+    assert ended(server.process, 10) is not None
     await proven(database, team, texts)
 
 
@@ -305,7 +305,7 @@ async def test_sigterm_does_not_wait_for_what_hangs(database: Database, server: 
             assert await asyncio.gather(*sent) == ["CONFLICT"] * 5
             [error] = (await added)["errors"]
             assert error["extensions"] == {"code": "OUTCOME_UNKNOWN"}
-            await asyncio.to_thread(server.process.wait)
+            await asyncio.to_thread(server.process.join)
     superadmin.hang_up()
     assert (await proven(database, team, texts)).balance == 1_000
 
