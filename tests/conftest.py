@@ -20,10 +20,12 @@ from server import demo
 from server.app import create_app
 from server.embedded_postgres import embedded_postgres
 from server.resources import Resources, open_resources
+from server.serve import _settle_garbage_collection
 from server.sessions import COOKIE, signed
 from services.sessions import start_session
 from services.settings import Settings, load_settings
 from tests.api import Api
+from tests.world import SETTINGS
 
 MakeDatabase = Callable[[str | None], AbstractContextManager[str]]
 
@@ -39,6 +41,11 @@ UNSAFE_BUT_FAST = {
 MEMORY = Path("/dev/shm")
 ROOM = 4 * 2**30
 """Bytes that must be free there."""
+
+
+def pytest_collection_finish() -> None:
+    """All is imported, as in a server that has started."""
+    _settle_garbage_collection()
 
 
 @contextmanager
@@ -111,7 +118,7 @@ def demo_template(make_database: MakeDatabase, template: str) -> Iterator[str]:
 
 async def _fill(url: str) -> None:
     async with open_database(url) as database, database.sessions.begin() as session:
-        await demo.seed(session, load_settings())
+        await demo.seed(session, SETTINGS)
 
 
 @pytest.fixture
@@ -152,8 +159,11 @@ def folder() -> Iterator[Path]:
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return load_settings(spoke_data_dir=tmp_path)
+def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
+    """What they are where a test doesn't give others as a parameter."""
+    if given := getattr(request, "param", None):
+        return load_settings(spoke_data_dir=tmp_path, **given)
+    return SETTINGS.model_copy(update={"spoke_data_dir": tmp_path})
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """Processes of one's own that do what `python -m server` does."""
 
+import gc
 import multiprocessing
 import os
 import socket
@@ -92,6 +93,7 @@ def _command(
     arguments: Sequence[str], environment: Mapping[str, str], files: Mapping[int, str | Path]
 ) -> None:
     """What `python -m server` does, in a process and a session of its own."""
+    gc.freeze()  # looking through what the copy was born with would be to make it its own
     os.setsid()
     os.environ.clear()
     os.environ.update(environment)

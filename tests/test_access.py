@@ -8,7 +8,6 @@ import secrets
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -18,7 +17,7 @@ from graphql import GraphQLObjectType
 from schema.build import schema
 from server.estimate_worker import make_estimates
 from server.resources import Resources
-from services.settings import Settings, load_settings
+from services.settings import Settings
 from tests.api import Answer, Api
 from tests.sockets import listening, socket_to
 
@@ -287,11 +286,6 @@ CONTENTS = " union all ".join(
 def by_person(row: str) -> dict[str, str | None]:
     """The code with which each person is refused; None for those who may."""
     return dict(zip(PEOPLE, (MEANING[word] for word in row.split()), strict=True))
-
-
-@pytest.fixture
-def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
-    return load_settings(spoke_data_dir=tmp_path, **getattr(request, "param", {}))
 
 
 @pytest.fixture

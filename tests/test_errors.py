@@ -29,7 +29,7 @@ from server.app import create_app
 from server.demo import PASSWORD
 from server.resources import Resources
 from services.errors import Forbidden, ServiceError
-from services.settings import Settings, load_settings
+from services.settings import Settings
 from tests.api import ADD, SEND, Api
 from tests.conftest import SECRET, MakeDatabase
 from tests.servers import served
@@ -38,11 +38,6 @@ from tests.test_access import Connection, contents
 JSON = MappingProxyType({"content-type": "application/json"})
 BAD = "BAD_USER_INPUT"
 INTERNAL = "INTERNAL_SERVER_ERROR"
-
-
-@pytest.fixture
-def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
-    return load_settings(spoke_data_dir=tmp_path, **getattr(request, "param", {}))
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ import pytest
 from server.app import create_app
 from server.exports import BYTE_ORDER_MARK, FIGURES, PURCHASES, ROWS_IN_A_PART, TEAMS
 from server.resources import Resources
-from services.settings import Settings, load_settings
+from services.settings import Settings
 from tests.api import Api
 from tests.conftest import SECRET
 from tests.servers import served
@@ -33,11 +33,6 @@ NASTY = (
     '=HYPERLINK("http://evil.example","click")', "+1 (202) 555-0123", "-2+3", "@SUM(A1)",
     "\t=1", "\r=1", "  =1", "＝1", "a,b;c", 'say "hi"', "two\nlines", "Núñez 🌈 Ärzte", "'quoted'",
 )  # fmt: skip
-
-
-@pytest.fixture
-def settings(request: pytest.FixtureRequest, tmp_path: Any) -> Settings:
-    return load_settings(spoke_data_dir=tmp_path, **getattr(request, "param", {}))
 
 
 @pytest.fixture

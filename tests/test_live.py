@@ -5,7 +5,6 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractContextManager, AsyncExitStack
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -48,11 +47,6 @@ REMOVE = "mutation($id: ID!) { removeCreditPurchase(id: $id) { id } }"
 CREDITS = 25
 """Of team 1."""
 NEVER = 3600.0
-
-
-@pytest.fixture
-def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
-    return load_settings(spoke_data_dir=tmp_path, **getattr(request, "param", {}))
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from http.cookies import SimpleCookie
-from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -24,7 +23,6 @@ from server.resources import Resources
 from services.errors import NotFound
 from services.passwords import hash_password
 from services.sessions import create_token, list_tokens, revoke_token
-from services.settings import Settings, load_settings
 from tests.conftest import SECRET
 from tests.test_teams import statements
 
@@ -33,11 +31,6 @@ DAYS_30 = timedelta(days=30)
 WHO = "{ currentUser { email } }"
 LOGIN = {"authType": "login", "email": "texter@example.org", "password": PASSWORD}
 HTTPS = {"base_url": "https://spoke.example.org"}
-
-
-@pytest.fixture
-def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
-    return load_settings(spoke_data_dir=tmp_path, **getattr(request, "param", {}))
 
 
 @pytest.fixture

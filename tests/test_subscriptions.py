@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -15,7 +14,7 @@ from server import subscriptions
 from server.resources import Resources, open_resources
 from server.subscriptions import MOST_BYTES, MOST_SUBSCRIPTIONS
 from services.sessions import create_token
-from services.settings import Settings, load_settings
+from services.settings import Settings
 from tests.api import ADD, SEND, Api
 from tests.cable import cable_to
 from tests.conftest import SECRET
@@ -24,11 +23,6 @@ from tests.sockets import ALL, STATUS, Socket, listening, socket_to, until, watc
 Connection = psycopg.AsyncConnection[tuple[Any, ...]]
 
 SUBSCRIBE = {"query": STATUS, "variables": {"id": "1"}}
-
-
-@pytest.fixture
-def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
-    return load_settings(spoke_data_dir=tmp_path, **getattr(request, "param", {}))
 
 
 @pytest.fixture
