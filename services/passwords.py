@@ -9,6 +9,7 @@ import hashlib
 import secrets
 
 _SCHEME = "localauth"
+_ROUNDS = 25_000
 _NOBODY = f"{_SCHEME}|{'0' * 64}|{'0' * 1024}"
 
 
@@ -27,4 +28,4 @@ async def password_matches(password: str, stored: str | None) -> bool:
 
 
 def _derive(password: str, salt: str) -> str:
-    return hashlib.pbkdf2_hmac("sha1", password.encode(), salt.encode(), 25_000, 512).hex()
+    return hashlib.pbkdf2_hmac("sha1", password.encode(), salt.encode(), _ROUNDS, 512).hex()

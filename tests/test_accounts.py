@@ -134,6 +134,7 @@ async def test_of_many_who_want_one_address_at_once_one_gets_it(api: Api, demo_u
     assert sorted(answer.codes for answer in answers) == [[], *[["BAD_USER_INPUT"]] * 3]
 
 
+@pytest.mark.usefixtures("cheap_passwords")
 async def test_a_new_password_ends_the_sessions_elsewhere(
     api: Api, client: httpx2.AsyncClient, demo_url: str
 ) -> None:
@@ -156,6 +157,7 @@ async def test_a_new_password_ends_the_sessions_elsewhere(
         (PASSWORD, PASSWORD, PASSWORD, "BAD_USER_INPUT"),
     ],
 )
+@pytest.mark.usefixtures("cheap_passwords")
 async def test_a_password_that_is_refused_is_not_changed(
     api: Api, demo_url: str, old: str, new: str, again: str, code: str
 ) -> None:

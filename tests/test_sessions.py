@@ -159,6 +159,7 @@ def cookie_of(response: httpx2.Response) -> str:
     return SimpleCookie(response.headers["set-cookie"])["connect.sid"].value
 
 
+@pytest.mark.usefixtures("cheap_passwords")
 async def test_session_that_is_written_here_has_the_format_of_spoke(
     client: httpx2.AsyncClient, connection: Connection
 ) -> None:
@@ -269,6 +270,7 @@ async def test_refused_cookies_extend_nothing(
 @pytest.mark.parametrize(
     ("settings", "is_secure"), [({}, False), (HTTPS, True)], indirect=["settings"]
 )
+@pytest.mark.usefixtures("cheap_passwords")
 async def test_signing_in_is_a_redirect_with_a_cookie(
     client: httpx2.AsyncClient, connection: Connection, is_secure: bool
 ) -> None:
@@ -289,6 +291,7 @@ async def test_signing_in_is_a_redirect_with_a_cookie(
     assert await cursor.fetchall() == [(is_secure,)] * 2
 
 
+@pytest.mark.usefixtures("cheap_passwords")
 async def test_after_signing_in_one_stays_on_this_server(client: httpx2.AsyncClient) -> None:
     own = "/app/1/todos?next=/app/1&x=2#top"
     wishes = [own, "//evil", "/\\evil", "https://evil", None]
@@ -308,6 +311,7 @@ async def test_after_signing_in_one_stays_on_this_server(client: httpx2.AsyncCli
 WRONG = {"success": False, "message": "Invalid username or password"}
 
 
+@pytest.mark.usefixtures("cheap_passwords")
 async def test_wrong_password_and_unknown_person_are_told_the_same(
     client: httpx2.AsyncClient, connection: Connection
 ) -> None:
@@ -347,6 +351,7 @@ async def test_password_as_spoke_keeps_it(
     assert (scheme, own, len(own_salt)) == ("localauth", derived.hex(), 64)
 
 
+@pytest.mark.usefixtures("cheap_passwords")
 async def test_suspended_person_is_told_so_after_the_right_password_only(
     client: httpx2.AsyncClient, connection: Connection
 ) -> None:
@@ -472,6 +477,7 @@ async def test_passwords_are_checked_without_keeping_a_connection(
     assert finished.index("question") <= 1
 
 
+@pytest.mark.usefixtures("cheap_passwords")
 async def test_too_many_attempts_on_one_person(
     client: httpx2.AsyncClient, resources: Resources
 ) -> None:
@@ -496,6 +502,7 @@ async def test_too_many_attempts_on_one_person(
     assert (await log_in(client, email="owner@example.org")).status_code == 302
 
 
+@pytest.mark.usefixtures("cheap_passwords")
 async def test_a_success_forgives_the_attempts_before_it(
     client: httpx2.AsyncClient, resources: Resources
 ) -> None:
@@ -506,6 +513,7 @@ async def test_a_success_forgives_the_attempts_before_it(
     assert (await log_in(client)).status_code == 302
 
 
+@pytest.mark.usefixtures("cheap_passwords")
 async def test_too_many_attempts_from_one_address(resources: Resources) -> None:
     app = create_app(resources.settings, url="", secret=SECRET)
     app.state.resources = resources
@@ -523,6 +531,7 @@ async def test_too_many_attempts_from_one_address(resources: Resources) -> None:
     assert await attempt("203.0.113.6", "texter@example.org") == 302
 
 
+@pytest.mark.usefixtures("cheap_passwords")
 async def test_signing_out_ends_the_session(
     client: httpx2.AsyncClient, connection: Connection
 ) -> None:
