@@ -7,13 +7,13 @@ PYTEST = $(BIN)/python -m pytest --dist worksteal -n $(WORKERS)
 # One more than there are cores, since tests also wait; each has a PostgreSQL of its own.
 WORKERS = $(shell $(BIN)/python -c 'import os; print(min(8, (os.cpu_count() or 1) + 1))')
 
-.PHONY: help run test test-all checks bench schema graphiql requirements clean
+.PHONY: help run test test-all checks bench schema web graphiql requirements clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-14s %s\n", $$1, $$2}'
 
-run: .venv/server graphiql ## Set up everything and serve on http://127.0.0.1:8000
+run: .venv/server graphiql web ## Set up everything and serve on http://127.0.0.1:8000
 	@exec $(BIN)/python -m server serve --migrate --worker
 
 test: .venv/dev checks ## Set up everything and run all checks
@@ -34,8 +34,11 @@ bench: .venv/server ## Measure all, in ten minutes, or some: make bench ONLY="se
 schema: .venv/server ## Write schema.graphql from the code
 	$(BIN)/python -m server schema
 
+web: .venv/server ## Build the credits console, unless it is built
+	@$(BIN)/python -m server.node web
+
 graphiql: .venv/server ## Fetch GraphiQL, once
-	@$(BIN)/python -m server.node
+	@$(BIN)/python -m server.node graphiql
 
 requirements: ## Pin anew what pyproject.toml asks for (needs uv)
 	uv pip compile -q $(PINNED) pyproject.toml -o requirements/server.txt
@@ -44,7 +47,7 @@ requirements: ## Pin anew what pyproject.toml asks for (needs uv)
 PINNED := --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate --no-header
 
 clean: ## Remove the virtual environment and the caches; .data stays
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis web/graphiql/node_modules
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis web/dist web/node_modules web/graphiql/node_modules
 
 .venv/bin/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed."; exit 1; }

@@ -15,6 +15,7 @@ from starlette.routing import Route, WebSocketRoute
 
 from server import exports, graphiql, health, running_low_mail, sign_in, webhooks
 from server.bodies import BadRequest
+from server.console import Console
 from server.elsewhere import Elsewhere
 from server.graphql import coded_answer
 from server.request_log import RequestLog
@@ -57,6 +58,7 @@ def create_app(settings: Settings, *, url: str, secret: str) -> Starlette:
             Route("/readyz", health.readyz),
             *exports.ROUTES,
             *graphiql.ROUTES,
+            *Console().routes,
             *elsewhere.routes,
         ],
         middleware=[Middleware(RequestLog, spoke_version=settings.spoke_version)],

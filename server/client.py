@@ -1,26 +1,18 @@
-"""Spoke's client, from a production build of it: the page that starts it, and its files.
+"""Spoke's client, from a production build of it: the page that starts it, and its files."""
 
-Which files there are is read once: only those are served, so that no path leads out of the folder.
-"""
-
-import asyncio
 import base64
-import gzip
 import hashlib
-import mimetypes
-import os
 import re
 from collections.abc import Mapping
-from functools import lru_cache
 from pathlib import Path
 
 import orjson
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
-from starlette.staticfiles import StaticFiles
 
 from server.bodies import JsonResponse
+from server.built_files import ASK_EACH_TIME, BuiltFiles
 from server.errors import StartError
 from server.graphiql import templates
 from server.request_log import note
@@ -32,16 +24,7 @@ from services.themes import read_theme
 ASSETS = "/assets/"
 SERVICE_WORKER = "/service-worker.js"
 NAMED_BY_CONTENT = re.compile(r"[.-][0-9a-f]{8,}\.")
-FOR_EVER = "public, max-age=31536000, immutable"
-ASK_EACH_TIME = "no-cache"
-PACKED = {"br": ".br", "gzip": ".gz"}
-"""Codings, the best first, and how the build names a file in it."""
-SMALLEST_TO_COMPRESS = 1024
-COMPRESSIBLE = re.compile(r"text/|application/(javascript|json|manifest\+json)|image/svg")
 HARMLESS_IN_JSON = {sign: f"\\u{ord(sign):04x}" for sign in "<>&\u2028\u2029"}
-
-_static = StaticFiles()
-"""Knows how a file is answered, in parts and if it has changed."""
 
 
 class Client:
@@ -49,11 +32,11 @@ class Client:
 
     def __init__(self, folder: Path, settings: Settings) -> None:
         names = _manifest(folder)
-        self._files = _files(folder)
+        self._files = BuiltFiles(folder)
         self._renamed = {ASSETS + to for name, to in names.items() if name != to}
         self._window = _window(settings)
         for needed in (bundle := ASSETS + names["bundle.js"], SERVICE_WORKER):
-            if needed not in self._files:
+            if not self._files.has(needed):
                 raise StartError(f"SPOKE_CLIENT_DIR is no build of Spoke's client: no {needed}.")
         script = _script(self._window)
         page = templates.get_template("client.html").render(script=script, bundle=bundle)
@@ -76,27 +59,11 @@ class Client:
         return JsonResponse(self._window, headers={"cache-control": ASK_EACH_TIME})
 
     def has(self, path: str) -> bool:
-        return path in self._files
+        return self._files.has(path)
 
     async def file(self, request: Request, path: str) -> Response:
-        """In the best coding that the browser takes."""
         note(request, field="client")
-        file, codings = self._files[path], _accepted(request.headers.get("accept-encoding", ""))
-        media_type = mimetypes.guess_type(path)[0] or "application/octet-stream"
-        is_kept = self._is_kept(path)
-        headers = {
-            "cache-control": FOR_EVER if is_kept else ASK_EACH_TIME,
-            "vary": "accept-encoding",
-        }
-        for coding, suffix in PACKED.items():
-            if coding in codings and (packed := self._files.get(path + suffix)):
-                headers["content-encoding"] = coding
-                return _answer(request, packed, headers)
-        if is_kept and "gzip" in codings and _is_worth_it(file, media_type):
-            headers["content-encoding"] = "gzip"
-            content = await asyncio.to_thread(_compressed, file)
-            return Response(content, headers=headers, media_type=media_type)
-        return _answer(request, file, headers)
+        return await self._files.answer(request, path, is_kept=self._is_kept(path))
 
     def _is_kept(self, path: str) -> bool:
         """Another content would have another name."""
@@ -125,18 +92,6 @@ def _manifest(folder: Path) -> dict[str, str]:
         for name, to in names.items()
         if isinstance(to, str)
     }
-
-
-def _files(folder: Path) -> Mapping[str, Path]:
-    """By their paths. Hidden ones are left out, and links that lead elsewhere."""
-    root = folder.resolve()
-    found = {}
-    for path in root.rglob("*"):
-        below = path.relative_to(root)
-        is_hidden = any(part.startswith(".") for part in below.parts)
-        if not is_hidden and path.is_file() and path.resolve().is_relative_to(root):
-            found["/" + below.as_posix()] = path
-    return found
 
 
 def _window(settings: Settings) -> dict[str, bool | int | str]:
@@ -173,25 +128,3 @@ def _policy(script: str) -> str:
             "frame-ancestors 'self'",
         ]
     )
-
-
-def _accepted(header: str) -> set[str]:
-    wishes = [wish.replace(" ", "").lower().partition(";q=") for wish in header.split(",")]
-    return {coding for coding, _, quality in wishes if quality.strip("0.") or not quality}
-
-
-def _answer(request: Request, file: Path, headers: Mapping[str, str]) -> Response:
-    response = _static.file_response(file, os.stat(file), request.scope)
-    response.headers.update(headers)
-    return response
-
-
-def _is_worth_it(file: Path, media_type: str) -> bool:
-    is_text = COMPRESSIBLE.match(media_type) is not None
-    return is_text and file.stat().st_size >= SMALLEST_TO_COMPRESS
-
-
-@lru_cache(maxsize=512)
-def _compressed(file: Path) -> bytes:
-    """Once: the bundle costs half a second."""
-    return gzip.compress(file.read_bytes(), compresslevel=6)

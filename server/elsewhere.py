@@ -14,7 +14,7 @@ from starlette.routing import BaseRoute, Route, request_response
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
-from server import graphiql, graphql, graphql_in_front, webhooks
+from server import console, graphql, graphql_in_front, webhooks
 from server.client import ASSETS, Client
 from server.resources import resources_of
 from services.settings import Settings
@@ -50,7 +50,7 @@ class Elsewhere:
             routes.append(Route("/graphql", graphql.graphql, methods=["POST"]))
             routes.append(Route(INBOUND, webhooks.inbound, methods=["POST"]))
         if not self._client and not self._is_in_front:
-            routes.append(Route("/", graphiql.home))
+            routes.append(Route("/", console.home))
         return routes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -17,7 +17,7 @@ from server.sessions import signed_in
 from server.sign_in import own_path
 
 PAGES = Path(__file__).parent / "pages"
-BUNDLE = node.FOLDER / "node_modules" / "@graphql-yoga" / "graphiql" / "dist"
+BUNDLE = node.GRAPHIQL.folder / "node_modules" / "@graphql-yoga" / "graphiql" / "dist"
 WORKERS = BUNDLE / "monacoeditorwork"
 OUR_ASSETS = [PAGES / "graphiql.js", PAGES / "sign_in.js", PAGES / "pages.css"]
 FETCHED_ASSETS = [
@@ -49,21 +49,17 @@ SECURE = {"content-security-policy": POLICY, "x-frame-options": "DENY"}
 templates = Jinja2Templates(PAGES)
 
 
-async def home(request: Request) -> Response:
-    return RedirectResponse("/graphiql", status_code=302)
-
-
 async def graphiql_page(request: Request) -> Response:
     person = await signed_in(request, resources_of(request))
     if person is None:
         return RedirectResponse("/graphiql/sign-in?next=/graphiql", status_code=302)
-    is_fetched = node.fetched() is not None
+    is_fetched = node.GRAPHIQL.made() is not None
     status = 200 if is_fetched else 503
     return page(request, "graphiql.html", status=status, person=person, is_fetched=is_fetched)
 
 
 async def sign_in_page(request: Request) -> Response:
-    next_url = own_path(request.query_params.get("next"), otherwise="/graphiql")
+    next_url = own_path(request.query_params.get("next"), otherwise="/")
     return page(request, "sign_in.html", next_url=next_url)
 
 
@@ -107,7 +103,7 @@ def page(
 
 def _version() -> str:
     """Another one for other assets. Not remembered: GraphiQL may be fetched while we run."""
-    digest = hashlib.sha256((node.fetched() or "").encode())
+    digest = hashlib.sha256((node.GRAPHIQL.made() or "").encode())
     for path in OUR_ASSETS:
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]

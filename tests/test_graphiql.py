@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import httpx2
@@ -15,8 +16,7 @@ SignIn = Callable[[str], Awaitable[dict[str, str]]]
 
 
 async def test_a_page_for_the_signed_in(client: httpx2.AsyncClient) -> None:
-    home = await client.get("/")
-    page = await client.get(home.headers["location"])
+    page = await client.get("/graphiql")
     assert (page.status_code, page.headers["location"]) == (302, "/graphiql/sign-in?next=/graphiql")
 
     form = (await client.get(page.headers["location"])).text
@@ -35,12 +35,12 @@ async def test_a_page_for_the_signed_in(client: httpx2.AsyncClient) -> None:
     [
         ("/graphiql", "/graphiql"),
         ("/graphiql?a=1#b", "/graphiql?a=1#b"),
-        ("", "/graphiql"),
-        ("//example.com", "/graphiql"),
-        ("/\\example.com", "/graphiql"),
-        ("/\t/example.com", "/graphiql"),
-        ("https://example.com", "/graphiql"),
-        ("javascript:alert(1)", "/graphiql"),
+        ("", "/"),
+        ("//example.com", "/"),
+        ("/\\example.com", "/"),
+        ("/\t/example.com", "/"),
+        ("https://example.com", "/"),
+        ("javascript:alert(1)", "/"),
         ('/"><script>', "/&#34;&gt;&lt;script&gt;"),
     ],
 )
@@ -54,7 +54,7 @@ async def test_signing_in_leads_to_this_server_only(
 async def test_without_its_files_it_says_how_to_get_them(
     client: httpx2.AsyncClient, sign_in: SignIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(node, "STAMP", tmp_path / "stamp")
+    monkeypatch.setattr(node, "GRAPHIQL", replace(node.GRAPHIQL, stamp=tmp_path / "stamp"))
     client.cookies.update(await sign_in(SUPERADMIN))
     page = await client.get("/graphiql")
     assert page.status_code == 503
@@ -65,8 +65,8 @@ async def test_without_its_files_it_says_how_to_get_them(
 async def test_pages_run_only_scripts_of_this_server(
     client: httpx2.AsyncClient, sign_in: SignIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(node, "STAMP", tmp_path / "stamp")
-    node.STAMP.write_text("as if fetched")
+    (tmp_path / "stamp").write_text("as if fetched")
+    monkeypatch.setattr(node, "GRAPHIQL", replace(node.GRAPHIQL, stamp=tmp_path / "stamp"))
     client.cookies.update(await sign_in(SUPERADMIN))
     for path in ("/graphiql", "/graphiql/sign-in"):
         page = await client.get(path)
@@ -87,7 +87,6 @@ async def test_pages_run_only_scripts_of_this_server(
 def test_our_files_name_no_other_site() -> None:
     for path in graphiql.PAGES.iterdir():
         assert not re.search(r"https?:|//\w+\.|@import", path.read_text()), path.name
-    assert "resolved" not in (node.FOLDER / "package-lock.json").read_text()
 
 
 async def test_assets_are_kept_forever_under_their_version(client: httpx2.AsyncClient) -> None:
@@ -114,32 +113,3 @@ def test_the_tabs_fit_the_schema() -> None:
     assert len(documents) == 7
     for document in documents:
         DOCUMENTS.get(document)
-
-
-@pytest.fixture
-def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing fetched yet."""
-    (tmp_path / "package-lock.json").write_text("{}")
-    (tmp_path / "node_modules").mkdir()
-    monkeypatch.setattr(node, "FOLDER", tmp_path)
-    monkeypatch.setattr(node, "STAMP", tmp_path / "node_modules" / ".fetched")
-
-
-@pytest.mark.usefixtures("empty_folder")
-def test_fetches_once(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(node, "_npm", lambda: "true")
-    node.main()
-    assert capsys.readouterr().out == "fetching GraphiQL ...\n"
-    node.main()
-    assert capsys.readouterr().out == ""
-
-
-@pytest.mark.usefixtures("empty_folder")
-@pytest.mark.parametrize("npm", ["false", "/no/such/npm"])
-def test_failing_to_fetch_is_a_sentence(
-    npm: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(node, "_npm", lambda: npm)
-    node.main()
-    assert "GraphiQL is missing, everything else works" in capsys.readouterr().out
-    assert node.fetched() is None

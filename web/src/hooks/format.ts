@@ -1,0 +1,36 @@
+/** Numbers and times as people of this browser's language and place write them. */
+
+const numbers = new Intl.NumberFormat();
+const moments = new Intl.DateTimeFormat(undefined, {
+  year: "numeric",
+  month: "short",
+  day: "numeric",
+  hour: "2-digit",
+  minute: "2-digit",
+  timeZoneName: "short",
+});
+const days = new Intl.DateTimeFormat(undefined, {
+  year: "numeric",
+  month: "short",
+  day: "numeric",
+  timeZone: "UTC",
+});
+
+export function formatNumber(value: number): string {
+  return numbers.format(value);
+}
+
+/** "1 credit", "2,000 credits". */
+export function formatCount(value: number, one: string, many = `${one}s`): string {
+  return `${formatNumber(value)} ${Math.abs(value) === 1 ? one : many}`;
+}
+
+/** With the zone, in which the time is that of the reader. */
+export function formatMoment(iso: string): string {
+  return moments.format(new Date(iso));
+}
+
+/** Of a day in UTC, as 2026-11-22. */
+export function formatDay(day: string): string {
+  return days.format(new Date(`${day}T00:00:00Z`));
+}
