@@ -1,0 +1,12 @@
+interface Props {
+  team: { id: string; name: string };
+  onClose: () => void;
+}
+
+export function CreditPurchasesDialog({ team, onClose }: Props) {
+  return (
+    <button type="button" onClick={onClose}>
+      {team.name}
+    </button>
+  );
+}
