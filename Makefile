@@ -3,11 +3,12 @@
 PYTHON ?= $(shell for p in python3.11 python3 python3.12 python3.13 python3.14; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
+NPM = @$(BIN)/python -m server.node npm --silent
 PYTEST = $(BIN)/python -m pytest --dist worksteal -n $(WORKERS)
 # One more than there are cores, since tests also wait; each has a PostgreSQL of its own.
 WORKERS = $(shell $(BIN)/python -c 'import os; print(min(8, (os.cpu_count() or 1) + 1))')
 
-.PHONY: help run test test-all checks bench schema web graphiql requirements clean
+.PHONY: help run test test-all checks bench schema web screenshots graphiql requirements clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -16,17 +17,22 @@ help: ## Show this list
 run: .venv/server graphiql web ## Set up everything and serve on http://127.0.0.1:8000
 	@exec $(BIN)/python -m server serve --migrate --worker
 
-test: .venv/dev checks ## Set up everything and run all checks
+test: checks ## Set up everything and run all checks
 	$(PYTEST) -m "not long"
 
-test-all: .venv/dev checks ## The same with the long tests
+test-all: checks ## The same with the long tests
 	$(PYTEST)
 
-checks: .venv/dev
+checks: .venv/dev web
+	$(NPM) run check
+	$(NPM) test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+screenshots: .venv/dev web ## Take the pictures of the console anew, with Chromium
+	$(BIN)/python -m tests.browser.screenshots
 
 bench: .venv/server ## Measure all, in ten minutes, or some: make bench ONLY="send limit"
 	$(BIN)/python -m bench $(ONLY)
@@ -35,10 +41,10 @@ schema: .venv/server ## Write schema.graphql from the code
 	$(BIN)/python -m server schema
 
 web: .venv/server ## Build the credits console, unless it is built
-	@$(BIN)/python -m server.node web
+	@$(BIN)/python -m server.node make web
 
 graphiql: .venv/server ## Fetch GraphiQL, once
-	@$(BIN)/python -m server.node graphiql
+	@$(BIN)/python -m server.node make graphiql
 
 requirements: ## Pin anew what pyproject.toml asks for (needs uv)
 	uv pip compile -q $(PINNED) pyproject.toml -o requirements/server.txt

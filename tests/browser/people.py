@@ -1,0 +1,38 @@
+"""People with a browser."""
+
+from collections.abc import Callable
+from typing import Any
+
+from playwright.sync_api import Browser, BrowserContext, Page
+
+from server.demo import PASSWORD
+
+PATIENCE_MILLISECONDS = 15_000
+
+
+class Visit:
+    """Opens pages of the console, each with a browser of its own."""
+
+    def __init__(self, browser: Browser, address: str, listen: Callable[[Page], None]) -> None:
+        self._browser = browser
+        self._listen = listen
+        self._contexts: list[BrowserContext] = []
+        self.address = address
+
+    def __call__(self, email: str | None, path: str = "/credits/", **options: Any) -> Page:
+        """`options`: of a browser's context, such as `color_scheme`."""
+        context = self._browser.new_context(base_url=self.address, **options)
+        context.set_default_timeout(PATIENCE_MILLISECONDS)
+        self._contexts.append(context)
+        if email:
+            person = {"email": email, "password": PASSWORD}
+            answer = context.request.post("/login-callback", data=person, max_redirects=0)
+            assert answer.status == 302, answer.text()
+        page = context.new_page()
+        self._listen(page)
+        page.goto(path)
+        return page
+
+    def end(self) -> None:
+        for context in self._contexts:
+            context.close()

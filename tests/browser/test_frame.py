@@ -1,0 +1,28 @@
+"""Who gets in where, and what they are told who don't."""
+
+from playwright.sync_api import expect
+
+from server.demo import PASSWORD
+from tests.browser.axe import findings
+from tests.browser.people import Visit
+
+HOMES = {
+    "superadmin@example.org": "/credits/teams",
+    "owner@example.org": "/credits/team/1",
+    "admin@example.org": "/credits/team/1",
+    "texter@example.org": "/credits/text",
+}
+
+
+def test_everybody_comes_to_their_home(visit: Visit) -> None:
+    page = visit(None, "/credits/usage", color_scheme="dark")
+    expect(page.get_by_role("heading", name="You are signed out")).to_be_visible()
+    assert findings(page) == []
+    page.get_by_role("link", name="Sign in").click()
+    page.get_by_label("E-mail").fill("superadmin@example.org")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url("**/credits/usage")
+
+    for email, home in HOMES.items():
+        visit(email).wait_for_url(f"**{home}")
