@@ -3,13 +3,14 @@
 import os
 import shutil
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
 from server import node
-from tests.browser.people import Visit
+from tests.browser.people import StartServer, Visit
 from tests.conftest import SECRET
 from tests.servers import Running, served
 
@@ -44,10 +45,16 @@ def chromium() -> str:
 
 
 @pytest.fixture
-def server(demo_url: str, tmp_path: Path) -> Iterator[Running]:
-    with served(
-        DATABASE_URL=demo_url, SESSION_SECRET=SECRET, SPOKE_DATA_DIR=str(tmp_path)
-    ) as running:
+def start(demo_url: str, tmp_path: Path) -> StartServer:
+    """Starts a server, on the same database each time."""
+    return partial(
+        served, DATABASE_URL=demo_url, SESSION_SECRET=SECRET, SPOKE_DATA_DIR=str(tmp_path)
+    )
+
+
+@pytest.fixture
+def server(start: StartServer) -> Iterator[Running]:
+    with start() as running:
         yield running
 
 

@@ -1,11 +1,15 @@
 """People with a browser."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 from playwright.sync_api import Browser, BrowserContext, Page
 
 from server.demo import PASSWORD
+from tests.servers import Running
+
+StartServer = Callable[..., AbstractContextManager[Running]]
 
 PATIENCE_MILLISECONDS = 15_000
 
@@ -32,6 +36,12 @@ class Visit:
         self._listen(page)
         page.goto(path)
         return page
+
+    def ask(self, page: Page, query: str) -> Any:
+        """As the person of that page, past the console."""
+        answer = page.context.request.post("/graphql", data={"query": query}).json()
+        assert "errors" not in answer, answer
+        return answer["data"]
 
     def end(self) -> None:
         for context in self._contexts:

@@ -1,0 +1,54 @@
+import { useMutation } from "@apollo/client/react";
+import { useRef, useState } from "react";
+import { SendTextDocument } from "../graphql/generated";
+import { type Refusal, refusalOf } from "./errors";
+import { newKey } from "./newKey";
+import type { Contact } from "./useConversation";
+
+/** `isLost`: nobody knows whether the text was accepted; sending it again sends it once. */
+export interface Failure extends Refusal {
+  isLost: boolean;
+}
+
+/**
+ * Sends texts to a contact. A text has one key through all attempts, so that a double click, a
+ * lost answer and a retry send it once; another text has another key.
+ */
+export function useSend(contact: Pick<Contact, "id" | "cell" | "assignmentId">): {
+  /** Whether the text was accepted. */
+  send: (text: string) => Promise<boolean>;
+  isSending: boolean;
+  failure: Failure | null;
+  forgetFailure: () => void;
+} {
+  const [mutate] = useMutation(SendTextDocument);
+  const [isSending, setIsSending] = useState(false);
+  const [failure, setFailure] = useState<Failure | null>(null);
+  const attempt = useRef<{ text: string; key: string } | null>(null);
+  const isUnderWay = useRef(false);
+
+  async function send(text: string): Promise<boolean> {
+    if (isUnderWay.current) return false;
+    isUnderWay.current = true;
+    setIsSending(true);
+    setFailure(null);
+    if (attempt.current?.text !== text) attempt.current = { text, key: newKey() };
+    const { id: contactId, cell: contactNumber, assignmentId } = contact;
+    try {
+      const message = { text, contactNumber, assignmentId };
+      await mutate({ variables: { contactId, message, key: attempt.current.key } });
+      attempt.current = null;
+      return true;
+    } catch (error) {
+      const refusal = refusalOf(error);
+      const isLost = refusal.code === null || refusal.code === "OUTCOME_UNKNOWN";
+      setFailure({ ...refusal, isLost });
+      return false;
+    } finally {
+      isUnderWay.current = false;
+      setIsSending(false);
+    }
+  }
+
+  return { send, isSending, failure, forgetFailure: () => setFailure(null) };
+}
