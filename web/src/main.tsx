@@ -11,11 +11,10 @@ import { BrowserRouter } from "react-router";
 import { App } from "./app/App";
 import { makeClient, socketUrl } from "./app/client";
 import { theme } from "./app/theme";
+import { cspNonce } from "./components/nonce";
 import { makeSocket, SocketContext } from "./hooks/socket";
 
-// The server writes another one into each answer, and lets only styles that have it in.
-const nonce = document.querySelector<HTMLMetaElement>('meta[property="csp-nonce"]')?.nonce;
-const styles = createCache({ key: "credits", ...(nonce ? { nonce } : {}) });
+const styles = createCache({ key: "credits", nonce: cspNonce() });
 const socket = makeSocket(socketUrl(window.location));
 
 const root = document.getElementById("root");

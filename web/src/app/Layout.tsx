@@ -47,7 +47,7 @@ export function Layout({ viewer, children }: { viewer?: Viewer | null; children:
       </Link>
       <AppBar position="static" color="default" elevation={0} sx={barLook}>
         <Toolbar variant="dense" sx={{ gap: 1, flexWrap: "wrap", py: 0.5 }}>
-          <Typography component="span" sx={{ fontWeight: 600, color: "primary.main", mr: 1 }}>
+          <Typography component="span" sx={brandLook}>
             Spoke Credits
           </Typography>
           {viewer && (
@@ -102,6 +102,12 @@ function ThemeSwitch() {
 
 const barLook = { borderBottom: 1, borderColor: "divider", bgcolor: "background.paper" };
 const pageLook = { py: { xs: 2, sm: 3 }, px: { xs: 1.5, sm: 3 }, outline: "none" };
+const brandLook = {
+  display: { xs: "none", sm: "block" },
+  fontWeight: 600,
+  color: "primary.main",
+  mr: 1,
+};
 const placeLook = {
   color: "text.primary",
   "&.active": { color: "primary.main", fontWeight: 600, textDecoration: "underline" },

@@ -15,8 +15,9 @@ export const theme = createTheme({
   colorSchemes: {
     light: {
       palette: {
-        primary: { main: "#1c7c43" },
+        primary: { main: "#176b39" },
         secondary: { main: "#b34700" },
+        warning: { main: "#9a4a00" },
         text: { primary: blueGrey[900], secondary: blueGrey[700] },
         background: { default: grey[50] },
         blocked: { background: "#fde3ec", border: "#e8a0bb", text: "#97063f" },
