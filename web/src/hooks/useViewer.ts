@@ -40,5 +40,21 @@ const MANAGING: readonly UserRole[] = ["ADMIN", "OWNER", "SUPERADMIN"];
 
 /** The teams whose usage, notices and settings they may see as ADMIN or OWNER. */
 export function managedTeams(viewer: Viewer): Membership[] {
-  return viewer.memberships.filter(({ role }) => MANAGING.includes(role));
+  return viewer.memberships.filter(({ role }) => manages(role));
+}
+
+/** What this person may do in a team; null for outsiders. Superadmins need no membership. */
+export function roleIn(viewer: Viewer, teamId: string): UserRole | null {
+  if (viewer.isSuperadmin) return "SUPERADMIN";
+  return viewer.memberships.find((membership) => membership.teamId === teamId)?.role ?? null;
+}
+
+/** Sees a team's usage, notices and settings. */
+export function manages(role: UserRole | null): boolean {
+  return role !== null && MANAGING.includes(role);
+}
+
+/** Changes a team's settings. */
+export function owns(role: UserRole | null): boolean {
+  return role === "OWNER" || role === "SUPERADMIN";
 }
