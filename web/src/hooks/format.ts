@@ -15,6 +15,17 @@ const days = new Intl.DateTimeFormat(undefined, {
   day: "numeric",
   timeZone: "UTC",
 });
+const months = new Intl.DateTimeFormat(undefined, {
+  year: "numeric",
+  month: "short",
+  timeZone: "UTC",
+});
+const shortDays = new Intl.DateTimeFormat(undefined, {
+  month: "short",
+  day: "numeric",
+  timeZone: "UTC",
+});
+const compact = new Intl.NumberFormat(undefined, { notation: "compact" });
 
 export function formatNumber(value: number): string {
   return numbers.format(value);
@@ -33,4 +44,19 @@ export function formatMoment(iso: string): string {
 /** Of a day in UTC, as 2026-11-22. */
 export function formatDay(day: string): string {
   return days.format(new Date(`${day}T00:00:00Z`));
+}
+
+/** Of a month in UTC, as 2026-11. */
+export function formatMonth(month: string): string {
+  return months.format(new Date(`${month}-01T00:00:00Z`));
+}
+
+/** Without its year. */
+export function formatShortDay(day: string): string {
+  return shortDays.format(new Date(`${day}T00:00:00Z`));
+}
+
+/** "12K": where there is little room. */
+export function formatCompact(value: number): string {
+  return compact.format(value);
 }
