@@ -1,0 +1,114 @@
+"""A team's page, for its admins and owners: settings, notices and usage."""
+
+import re
+
+from playwright.sync_api import Page, expect
+
+from tests.browser.axe import findings
+from tests.browser.people import Visit
+
+CREDITS = "Use credits to control outbound texting"
+LOW_MAIL = "Send mail when credits are running low"
+WOULD_BLOCK = "Student Climate Network"
+"""Credits are off, and none are left."""
+
+
+def test_turning_on_credits_that_are_not_there_is_asked_for_twice(visit: Visit) -> None:
+    page = visit("superadmin@example.org", "/credits/team/3")
+    toggle = page.get_by_role("switch", name=CREDITS)
+    dialog = page.get_by_role("dialog")
+    toggle.focus()
+    page.keyboard.press("Space")
+    expect(dialog).to_contain_text(f"{WOULD_BLOCK} has no credits: every text is refused")
+    expect(page.get_by_role("button", name="Leave credits off")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    expect(toggle).not_to_be_checked()
+    expect(toggle).to_be_focused()
+    page.keyboard.press("Space")
+    page.get_by_role("button", name="Turn on credits").click()
+    expect(toggle).to_be_checked()
+    expect(toggle).to_be_focused()
+    expect(page.get_by_text("Exhausted", exact=True)).to_be_visible()
+    toggle.click()
+    expect(toggle).not_to_be_checked()
+    expect(page.get_by_text("Credits off", exact=True)).to_be_visible()
+
+
+def test_the_status_follows_what_others_do(visit: Visit) -> None:
+    owner = visit("owner@example.org", "/credits/team/1")
+    expect(owner.get_by_text("Can send", exact=True)).to_be_visible()
+    superadmin = visit("superadmin@example.org", "/credits/team/1")
+    superadmin.get_by_role("switch", name=CREDITS).click()
+    expect(owner.get_by_text("Credits off", exact=True)).to_be_visible()
+    expect(owner.get_by_role("switch", name=CREDITS)).not_to_be_checked()
+
+
+def test_admins_see_settings_that_only_owners_change(visit: Visit) -> None:
+    admin = visit("admin@example.org", "/credits/team/1")
+    for name in (CREDITS, LOW_MAIL):
+        expect(admin.get_by_role("switch", name=name)).to_be_disabled()
+    expect(admin.get_by_text("Only owners of the team can change this.")).to_have_count(2)
+    expect(admin.get_by_role("tab", name="Purchases")).to_be_hidden()
+    owner = visit("owner@example.org", "/credits/team/1")
+    mail = owner.get_by_role("switch", name=LOW_MAIL)
+    mail.click()
+    expect(mail).not_to_be_checked()
+    owner.reload()
+    expect(mail).not_to_be_checked()
+
+
+def test_the_page_is_not_for_texters(visit: Visit) -> None:
+    page = visit("texter@example.org", "/credits/team/1")
+    expect(page.get_by_role("heading", name="This page is not for you")).to_be_visible()
+
+
+def test_usage_is_what_the_address_says(visit: Visit) -> None:
+    page = visit("owner@example.org", "/credits/team/1/usage")
+    expect(page.get_by_role("row")).to_have_count(1 + 14 + 1)
+    expect(page.get_by_role("columnheader", name="Credits used")).to_be_hidden()
+    expect(page.get_by_role("figure").locator("svg").first).to_be_visible()
+    page.get_by_role("button", name="By campaign").click()
+    expect(page.get_by_role("rowheader", name="North Valley Field: Petition")).to_be_visible()
+    expect(page).to_have_url(re.compile("by=CAMPAIGN"))
+    total = page.get_by_role("row", name="Total").inner_text()
+    page.reload()
+    expect(page.get_by_role("row", name="Total")).to_have_text(total.replace("\t", ""))
+    with page.expect_download() as download:
+        page.get_by_role("link", name="CSV").click()
+    assert "by-campaign" in download.value.suggested_filename
+
+
+def test_a_period_that_is_too_long_is_not_asked_for(visit: Visit) -> None:
+    page = visit("owner@example.org", "/credits/team/1/usage")
+    page.get_by_label("From").fill("2019-01-01")
+    expect(page.get_by_text("Choose at most 366 days")).to_be_visible()
+    expect(page).not_to_have_url(re.compile("2019"))
+    page.get_by_role("button", name="Last 30 days").click()
+    expect(page.get_by_text("Both days included. Days are UTC.")).to_be_visible()
+    expect(page.get_by_role("row")).to_have_count(1 + 30 + 1)
+
+
+def test_usage_of_all_teams_leads_to_each(visit: Visit) -> None:
+    page = visit("superadmin@example.org", "/credits/usage")
+    page.get_by_role("link", name="Riverside Housing Coalition").click()
+    expect(page.get_by_role("heading", name="Riverside Housing Coalition")).to_be_visible()
+    expect(page.get_by_role("tab", name="Usage")).to_have_attribute("aria-selected", "true")
+    expect(page.get_by_role("columnheader", name="Credits used")).to_be_visible()
+    expect(page.get_by_role("tab", name="Purchases")).to_be_visible()
+
+
+def test_axe_finds_nothing_in_either_theme(visit: Visit) -> None:
+    for scheme in ("light", "dark"):
+        page = visit("superadmin@example.org", "/credits/team/1", color_scheme=scheme)
+        for tab, landmark in (("", "switch"), ("/notices", "tabpanel"), ("/usage", "figure")):
+            _settle(page, f"/credits/team/1{tab}", landmark)
+            assert findings(page) == []
+        _settle(page, "/credits/usage", "table")
+        assert findings(page) == []
+
+
+def _settle(page: Page, path: str, role: str) -> None:
+    page.goto(path)
+    page.locator(f"[role={role}], {role}").first.wait_for()
+    page.wait_for_load_state("networkidle")
