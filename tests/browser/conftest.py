@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -29,6 +29,10 @@ QUIET = [
 """Without them Chromium looks for its maker's hosts."""
 
 
+def installed(names: Sequence[str]) -> str | None:
+    return next(filter(None, map(shutil.which, names)), None)
+
+
 def _missing(what: str) -> None:
     if os.environ.get(REQUIRED):
         pytest.fail(what)
@@ -37,7 +41,7 @@ def _missing(what: str) -> None:
 
 @pytest.fixture(scope="session")
 def chromium() -> str:
-    found = next(filter(None, map(shutil.which, NAMES)), None)
+    found = installed(NAMES)
     if found is None:
         _missing("Chromium is not installed: the console was not walked through in a browser.")
     assert found

@@ -9,7 +9,7 @@ export interface Refusal {
   details: Record<string, unknown>;
 }
 
-const UNREACHED = "The server can't be reached. Check your connection; we keep trying.";
+const UNREACHED = "The server can't be reached. Check your connection and try again.";
 
 /** The first refusal that an operation met. */
 export function refusalOf(error: unknown): Refusal {
