@@ -26,6 +26,8 @@ const shortDays = new Intl.DateTimeFormat(undefined, {
   timeZone: "UTC",
 });
 const compact = new Intl.NumberFormat(undefined, { notation: "compact" });
+// A sentence's words, which are English.
+const ages = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
 
 export function formatNumber(value: number): string {
   return numbers.format(value);
@@ -59,4 +61,11 @@ export function formatShortDay(day: string): string {
 /** "12K": where there is little room. */
 export function formatCompact(value: number): string {
   return compact.format(value);
+}
+
+/** "3 minutes ago", "5 hours ago", "2 days ago". */
+export function formatAge(seconds: number): string {
+  if (seconds < 3600) return ages.format(-Math.round(seconds / 60), "minute");
+  if (seconds < 86_400) return ages.format(-Math.round(seconds / 3600), "hour");
+  return ages.format(-Math.round(seconds / 86_400), "day");
 }
