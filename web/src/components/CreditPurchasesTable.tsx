@@ -50,7 +50,6 @@ export function CreditPurchasesTable({ teamId, canRemove }: Props) {
     <Stack spacing={2}>
       <CreditTotals team={figures.team} isLive={figures.isLive} />
       <div>
-        {" "}
         <Tools teamId={teamId} {...list} />
         <div ref={newsRef} role="status" tabIndex={-1}>
           {news && <Alert onClose={() => setNews(null)}>{news.sentence}</Alert>}

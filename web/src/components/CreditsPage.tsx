@@ -17,7 +17,7 @@ import { useState } from "react";
 import { useSearchParams } from "react-router";
 import { codeOf } from "../hooks/errors";
 import { formatCount, formatNumber } from "../hooks/format";
-import { useSettled } from "../hooks/useSegmentCount";
+import { useDebounced } from "../hooks/useDebounced";
 import {
   csvAddress,
   type Show,
@@ -40,7 +40,7 @@ const SHOWS: Show[] = ["all", "blocked", "low", "off"];
 /** All teams of the account and their credits. For superadmins. */
 export default function CreditsPage() {
   const [wishes, setWishes] = useWishes();
-  const search = useSettled(wishes.search, TYPING_MILLISECONDS);
+  const search = useDebounced(wishes.search, TYPING_MILLISECONDS);
   const list = useTeamList({ ...wishes, search });
   const [opened, setOpened] = useState<{ team: TeamRowFragment; dialog: TeamDialog } | null>(null);
   const isNarrow = useMediaQuery((theme: Theme) => theme.breakpoints.down("md"));

@@ -5,6 +5,7 @@ import { useTeamSettings } from "../hooks/useTeamSettings";
 import { useTeamStatus } from "../hooks/useTeamStatus";
 import { manages, owns, roleIn, type Viewer } from "../hooks/useViewer";
 import { type CreditFigures, useVisibleCredits } from "../hooks/useVisibleCredits";
+import { CreditPurchasesTable } from "./CreditPurchasesTable";
 import { CreditsToggle } from "./CreditsToggle";
 import { FigureList } from "./FigureList";
 import { NoticesTable } from "./NoticesTable";
@@ -127,7 +128,7 @@ function TabContent({ tab, teamId, viewer, canChange, figures }: TabContentProps
     case "purchases":
       if (figures === undefined) return <Loading />;
       return figures ? (
-        <Purchases teamId={teamId} canRemove={viewer.isSuperadmin} />
+        <CreditPurchasesTable teamId={teamId} canRemove={viewer.isSuperadmin} />
       ) : (
         <NotAllowed />
       );
@@ -147,9 +148,4 @@ function TeamCredits({ figures: { remaining, purchased, used } }: { figures: Cre
       ]}
     />
   );
-}
-
-/** The place of CreditPurchasesTable. */
-function Purchases({ teamId }: { teamId: string; canRemove: boolean }) {
-  return <Box data-team={teamId} />;
 }

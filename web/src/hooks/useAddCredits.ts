@@ -3,6 +3,7 @@ import { useCallback, useRef, useState } from "react";
 import { AddCreditsDocument, type AddCreditsMutation } from "../graphql/generated";
 import { isOutcomeUnknown, patience } from "./answers";
 import { type Refusal, refusalOf } from "./errors";
+import { newKey } from "./newKey";
 
 /** What somebody means to add. A blank `note` is none. */
 export interface Addition {
@@ -62,10 +63,4 @@ export function useAddCredits(teamId: string): {
 function keyed(addition: Addition, before: (Addition & { key: string }) | null) {
   const isTheSame = before?.amount === addition.amount && before.note === addition.note;
   return { ...addition, key: isTheSame ? before.key : newKey() };
-}
-
-/** As good as crypto.randomUUID, which browsers have on https only. */
-function newKey(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

@@ -1,6 +1,6 @@
 import { useQuery } from "@apollo/client/react";
-import { useEffect, useState } from "react";
 import { SegmentCountDocument, type SegmentCountQuery } from "../graphql/generated";
+import { useDebounced } from "./useDebounced";
 
 export type SegmentCount = NonNullable<SegmentCountQuery["estimateCredits"]>;
 
@@ -11,7 +11,7 @@ const PAUSE_MILLISECONDS = 200;
  * last count stands until there is a new one; null for no text, or where nothing was counted yet.
  */
 export function useSegmentCount(text: string): SegmentCount | null {
-  const settled = useSettled(text, PAUSE_MILLISECONDS);
+  const settled = useDebounced(text, PAUSE_MILLISECONDS);
   const isEmpty = settled.trim() === "";
   const { data, previousData } = useQuery(SegmentCountDocument, {
     variables: { text: settled },
@@ -20,14 +20,4 @@ export function useSegmentCount(text: string): SegmentCount | null {
     fetchPolicy: "no-cache",
   });
   return isEmpty ? null : ((data ?? previousData)?.estimateCredits ?? null);
-}
-
-/** The value, once it hasn't changed for so long. */
-export function useSettled<Value>(value: Value, milliseconds: number): Value {
-  const [settled, setSettled] = useState(value);
-  useEffect(() => {
-    const timer = setTimeout(() => setSettled(value), milliseconds);
-    return () => clearTimeout(timer);
-  }, [value, milliseconds]);
-  return settled;
 }
