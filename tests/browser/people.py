@@ -4,14 +4,15 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
 
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from server.demo import PASSWORD
 from tests.servers import Running
 
 StartServer = Callable[..., AbstractContextManager[Running]]
 
-PATIENCE_MILLISECONDS = 15_000
+PATIENCE_MILLISECONDS = 20_000
+expect.set_options(timeout=PATIENCE_MILLISECONDS)
 
 
 class Visit:

@@ -1,4 +1,5 @@
 import { useQuery, useSubscription } from "@apollo/client/react";
+import { useEffect } from "react";
 import {
   type CreditStatus,
   TeamChangesDocument,
@@ -76,10 +77,20 @@ export function useTeamList({ search, show, orderBy, page }: TeamWishes): TeamLi
   const told = useSubscription(TeamChangesDocument, { onData: look });
 
   const shown = list.data ?? list.previousData;
-  const usage = (days.data ?? days.previousData)?.teams?.teams ?? [];
+  const teams = shown?.teams?.teams ?? [];
+  const used = (days.data ?? days.previousData)?.teams?.teams ?? [];
+  const usage = new Map(used.map((team) => [team.id, team.usage ?? []]));
+
+  // A team that has joined the page was not asked for with the others.
+  const lookAtDays = useThrottled(() => void days.refetch(), REFETCH_MILLISECONDS);
+  const isMissed = !days.loading && !days.error && teams.some(({ id }) => !usage.has(id));
+  useEffect(() => {
+    if (isMissed) lookAtDays();
+  }, [isMissed, lookAtDays]);
+
   return {
-    teams: shown?.teams?.teams ?? [],
-    usage: new Map(usage.map((team) => [team.id, team.usage ?? []])),
+    teams,
+    usage,
     total: shown?.teams?.pageInfo.total ?? null,
     counts: countsOf(counted.data),
     error: told.error ?? list.error,
