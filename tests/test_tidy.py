@@ -199,8 +199,27 @@ def test_no_source_names_a_package_registry() -> None:
     """Where packages come from is up to who installs."""
     naming = [
         f"{path.relative_to(REPOSITORY)}: {registry}"
-        for path in [*FILES, *(REPOSITORY / "tests").glob("*.py"), REPOSITORY / "pyproject.toml"]
+        for path in [*FILES, *(REPOSITORY / "tests").rglob("*.py"), REPOSITORY / "pyproject.toml"]
         for registry in REGISTRIES
         if registry in path.read_text()
     ]
     assert naming == []
+
+
+def test_what_the_console_knows_is_apart_from_how_it_looks() -> None:
+    """So that Spoke's client can take it."""
+    hooks = REPOSITORY / "web" / "src" / "hooks"
+    taken = {
+        source
+        for path in hooks.glob("*.ts")
+        for source in re.findall(r'from "([^"]+)"', path.read_text())
+        if not source.startswith("./")
+    }
+    assert taken == {
+        "react",
+        "@apollo/client",
+        "@apollo/client/react",
+        "graphql-ws",
+        "../graphql/generated",
+    }
+    assert not list(hooks.glob("*.tsx"))

@@ -31,6 +31,21 @@ def credits_page(visit: Visit) -> Iterator[tuple[str, Page]]:
     yield "credits-phone", phone
 
 
+def dialogs(visit: Visit) -> Iterator[tuple[str, Page]]:
+    page = visit(SUPERADMIN, "/credits/teams", viewport=WIDE)
+    page.get_by_role("button", name="Add credits to Lakeshore Nurses United").click()
+    page.get_by_role("button", name="Calculator").click()
+    page.get_by_label("Text", exact=True).fill("Hi Núñez, it’s Saturday! Will you join us?")
+    page.get_by_label("Number of contacts").fill("2500")
+    expect(page.get_by_role("button", name="Fill in")).to_be_visible()
+    page.get_by_role("button", name="Fill in").click()
+    yield "add-credits", page
+    page.goto("/credits/teams")
+    page.get_by_role("button", name="Credit purchases of Prairie Farmers Alliance").click()
+    expect(page.get_by_text("Removed by Sam Superadmin").first).to_be_visible()
+    yield "purchases", page
+
+
 def team_pages(visit: Visit) -> Iterator[tuple[str, Page]]:
     page = visit(OWNER, "/credits/team/1", viewport=WIDE)
     expect(page.get_by_label("Use credits to control outbound texting")).to_be_visible()
@@ -51,6 +66,7 @@ def texting_page(visit: Visit) -> Iterator[tuple[str, Page]]:
 
 SCENES: list[Callable[[Visit], Iterator[tuple[str, Page]]]] = [
     credits_page,
+    dialogs,
     team_pages,
     texting_page,
 ]
