@@ -182,8 +182,8 @@ async def states(database: Database) -> dict[str, str]:
     return {address: row.state for address, row in (await notices(database)).items()}
 
 
-async def until(condition: Callable[[], bool | Awaitable[bool]]) -> None:
-    deadline = time.monotonic() + 30
+async def until(condition: Callable[[], bool | Awaitable[bool]], seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
     while not await _truth(condition()):
         assert time.monotonic() < deadline, "it didn't happen in time"
         await asyncio.sleep(0.05)

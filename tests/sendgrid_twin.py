@@ -65,6 +65,10 @@ class Received:
         ]
 
     @property
+    def subject(self) -> str:
+        return str(self.body["subject"])
+
+    @property
     def text(self) -> str:
         return str(self.body["content"][0]["value"])
 
@@ -77,13 +81,14 @@ class SendGridTwin:
     def __init__(self) -> None:
         self.received: list[Received] = []
         self.url = ""
-        self._plans: dict[str, deque[Answer]] = defaultdict(deque)
+        self._plans: dict[tuple[str, str], deque[Answer]] = defaultdict(deque)
         self._ids = itertools.count(1)
         self._let_go = threading.Event()
 
-    def will_answer(self, address: str, *answers: Answer) -> None:
-        """To mails to this address, in this order; afterwards, and to others, ACCEPTED."""
-        self._plans[address].extend(answers)
+    def will_answer(self, address: str, *answers: Answer, about: str = "") -> None:
+        """To mails to this address whose subject begins so, in this order; afterwards, and to
+        others, ACCEPTED."""
+        self._plans[address, about].extend(answers)
 
     def received_by(self, address: str) -> list[Received]:
         return [received for received in self.received if address in received.to]
@@ -94,8 +99,12 @@ class SendGridTwin:
 
     def answer_to(self, received: Received) -> Answer:
         self.received.append(received)
-        plan = self._plans[received.to[0]]
-        answer = plan.popleft() if plan else ACCEPTED
+        plans = [
+            plan
+            for (address, about), plan in self._plans.items()
+            if plan and address == received.to[0] and received.subject.startswith(about)
+        ]
+        answer = plans[0].popleft() if plans else ACCEPTED
         is_let_go = answer.delay_seconds and self._let_go.wait(answer.delay_seconds)
         return BREAKS if is_let_go else answer
 

@@ -9,8 +9,10 @@ from itertools import product
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from models.database import Database
+from models.notices import CreditNotice
 from server.worker import MOST_ATTEMPTS
 from services.notices import NoticeState
 from services.settings import Settings
@@ -24,10 +26,9 @@ from tests.mailing import (
     mail_settings,
     make_team,
     no_more_mail,
-    notices,
     send,
     switch,
-    until_settled,
+    until,
     workers,
 )
 from tests.sendgrid_twin import (
@@ -52,11 +53,6 @@ def twin() -> Iterator[SendGridTwin]:
 @pytest.fixture
 def settings(tmp_path: Path, twin: SendGridTwin) -> Settings:
     return mail_settings(tmp_path, twin)
-
-
-@pytest.fixture
-async def team(database: Database) -> Team:
-    return await make_team(database)
 
 
 async def run_low(database: Database, settings: Settings, team: Team) -> None:
@@ -110,51 +106,74 @@ BEHAVIOURS = {
 }
 
 
-@pytest.mark.parametrize(
-    ("behaviour", "kind"),
-    [
-        pytest.param(
-            BEHAVIOURS[behaviour],
-            KINDS[kind],
-            id=f"{behaviour}-{kind}",
-            marks=() if kind == "exhausted" or behaviour == "broken, twice" else pytest.mark.long,
-        )
-        for behaviour, kind in product(BEHAVIOURS, KINDS)
-    ],
-)
+async def notices_by_team(database: Database) -> dict[int, dict[str, CreditNotice]]:
+    """And by address; of each team something has happened but once."""
+    async with database.sessions() as session:
+        rows = list(await session.scalars(select(CreditNotice)))
+    return {
+        team_id: {row.address: row for row in rows if row.team_id == team_id}
+        for team_id in {row.team_id for row in rows}
+    }
+
+
+async def until_all_settled(database: Database, count: int) -> None:
+    """Nothing is to be done any more for that many notices."""
+
+    async def settled() -> bool:
+        found = await notices_by_team(database)
+        states = [row.state for team in found.values() for row in team.values()]
+        return len(states) == count and not {"QUEUED", "SENDING"} & set(states)
+
+    await until(settled, seconds=120)
+
+
 async def test_at_most_one_mail_for_each_person(
-    database: Database,
-    database_url: str,
-    settings: Settings,
-    team: Team,
-    twin: SendGridTwin,
-    kind: Kind,
-    behaviour: Behaviour,
+    database: Database, database_url: str, settings: Settings, twin: SendGridTwin
 ) -> None:
-    twin.will_answer(kind.watched, *behaviour.answers())
-    await kind.happen(database, settings, team)
+    """Each kind under each behaviour happens to a team, which is named after both; all at once."""
+    cases = {
+        f"{behaviour}, {kind}": (BEHAVIOURS[behaviour], KINDS[kind])
+        for behaviour, kind in product(BEHAVIOURS, KINDS)
+    }
+    teams = {name: await make_team(database, name) for name in cases}
+    for name, (_, kind) in cases.items():
+        await kind.happen(database, settings, teams[name])
+    for name, (behaviour, kind) in cases.items():
+        twin.will_answer(kind.watched, *behaviour.answers(), about=name)
     pace = replace(PACE, first_retry=0.0001)
     async with workers(settings, database_url, count=2, pace=pace):
-        await until_settled(database, {kind.watched: behaviour.state}, told=kind.told)
+        await until_all_settled(database, sum(len(kind.told) for _, kind in cases.values()))
         await no_more_mail(twin)
-    asked = Counter(address for mail in twin.received for address in mail.to)
-    assert asked == {**dict.fromkeys(kind.told, 1), kind.watched: behaviour.calls}
-    rows = await notices(database)
-    assert rows[kind.watched].attempts == behaviour.calls
-    assert (rows[kind.watched].error is None) == (behaviour.state == NoticeState.SENT)
+    found = await notices_by_team(database)
+    for name, (behaviour, kind) in cases.items():
+        mails = [mail for mail in twin.received if mail.subject.startswith(name)]
+        asked = Counter(address for mail in mails for address in mail.to)
+        assert asked == {**dict.fromkeys(kind.told, 1), kind.watched: behaviour.calls}, name
+        rows = found[teams[name].id]
+        expected = dict.fromkeys(kind.told, NoticeState.SENT) | {kind.watched: behaviour.state}
+        assert {address: row.state for address, row in rows.items()} == expected, name
+        assert rows[kind.watched].attempts == behaviour.calls, name
+        was_sent = behaviour.state == NoticeState.SENT
+        assert (rows[kind.watched].error is None) == was_sent, name
 
 
-@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 async def test_a_provider_that_nobody_reaches_fails_no_send(
-    database: Database, database_url: str, settings: Settings, team: Team, kind: Kind
+    database: Database, database_url: str, settings: Settings
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         nowhere = f"http://127.0.0.1:{closed.getsockname()[1]}"
     settings = settings.model_copy(update={"sendgrid_host": nowhere})
-    await kind.happen(database, settings, team)
+    teams = {name: await make_team(database, name) for name in KINDS}
+    for name, kind in KINDS.items():
+        await kind.happen(database, settings, teams[name])
     async with workers(settings, database_url, pace=replace(PACE, first_retry=0.0001)):
-        await until_settled(database, dict.fromkeys(kind.told, "FAILED"), told=kind.told)
-        failed = await notices(database)
-        await add(database, settings, team, 1)
-        assert await send(database, settings, team, contact=63)
-    assert {row.attempts for row in failed.values()} == {MOST_ATTEMPTS}
+        await until_all_settled(database, sum(len(kind.told) for kind in KINDS.values()))
+        failed = await notices_by_team(database)
+        for name in KINDS:
+            await add(database, settings, teams[name], 1)
+            assert await send(database, settings, teams[name], contact=63), name
+    for name, kind in KINDS.items():
+        rows = failed[teams[name].id]
+        assert {address: (row.state, row.attempts) for address, row in rows.items()} == (
+            dict.fromkeys(kind.told, ("FAILED", MOST_ATTEMPTS))
+        ), name
