@@ -51,7 +51,7 @@ def team_pages(visit: Visit) -> Iterator[tuple[str, Page]]:
     expect(page.get_by_label("Use credits to control outbound texting")).to_be_visible()
     yield "settings", page
     page.goto("/credits/team/1/usage")
-    expect(page.get_by_role("cell", name="Total")).to_be_visible()
+    expect(page.get_by_role("rowheader", name="Total")).to_be_visible()
     yield "usage", page
 
 
