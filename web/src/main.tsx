@@ -26,7 +26,8 @@ createRoot(root).render(
         <CssBaseline enableColorScheme />
         <SocketContext value={socket}>
           <ApolloProvider client={makeClient(socket)}>
-            <BrowserRouter basename="/credits">
+            {/* No transitions: what is typed stands in the address, which must not lag behind. */}
+            <BrowserRouter basename="/credits" useTransitions={false}>
               <App />
             </BrowserRouter>
           </ApolloProvider>
