@@ -1,4 +1,5 @@
 import { useCallback, useState } from "react";
+import { readStored, store } from "./stored";
 
 /**
  * A text for a contact that outlives a reload, until it was sent. `suggestion` stands in the box of
@@ -9,36 +10,17 @@ export function useDraft(
   suggestion: string,
 ): [text: string, write: (text: string) => void, forget: () => void] {
   const name = `draft:${contactId}`;
-  const [written, setWritten] = useState(() => read(name));
+  const [written, setWritten] = useState(() => readStored(name));
   const write = useCallback(
     (text: string) => {
       setWritten(text);
-      keep(name, text);
+      store(name, text);
     },
     [name],
   );
   const forget = useCallback(() => {
     setWritten(null);
-    keep(name, null);
+    store(name, null);
   }, [name]);
   return [written ?? suggestion, write, forget];
-}
-
-// A browser may forbid storage, or have no room: the text then lives as long as the page.
-
-function read(name: string): string | null {
-  try {
-    return sessionStorage.getItem(name);
-  } catch {
-    return null;
-  }
-}
-
-function keep(name: string, text: string | null): void {
-  try {
-    if (text === null) sessionStorage.removeItem(name);
-    else sessionStorage.setItem(name, text);
-  } catch {
-    return;
-  }
 }
