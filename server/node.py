@@ -20,6 +20,8 @@ ROOT = Path(__file__).parent.parent
 OLDEST_NODE = (22, 22)
 PATIENCE_SECONDS = 900
 SAYS_WHY = re.compile(r"npm (error|ERR!) (?!code)|ERROR:|error TS")
+GENERATED = "generated.ts"
+"""What a build leaves among its sources."""
 CLEAN_INSTALL = ("ci", "--ignore-scripts", "--no-audit", "--no-fund")
 
 
@@ -52,7 +54,8 @@ class Package:
         for source in self.sources:
             path = self.folder / source
             found = path.rglob("*") if path.is_dir() else [path]
-            yield from sorted(file.resolve() for file in found if file.is_file())
+            files = (file for file in found if file.is_file() and file.name != GENERATED)
+            yield from sorted(file.resolve() for file in files)
 
 
 SCRIPTS = sysconfig.get_path("scripts")

@@ -36,6 +36,7 @@ def test_makes_once(package: Package, capsys: pytest.CaptureFixture[str]) -> Non
         "  npm ci: done in 0 s",
         "  npm run build: done in 0 s",
     ]
+    (package.folder / "src" / node.GENERATED).write_text("by the build")
     node.make(package)
     assert capsys.readouterr().out == ""
 
