@@ -1,12 +1,10 @@
-import { afterEach, expect, it, vi } from "vitest";
+import { expect, it, vi } from "vitest";
 
 /** As after a reload: nothing of the page before is left but what the browser stored. */
 async function loaded() {
   vi.resetModules();
   return import("../src/hooks/stored");
 }
-
-afterEach(() => sessionStorage.clear());
 
 it("outlives a reload, until it is forgotten", async () => {
   (await loaded()).store("draft:1", "Hi");

@@ -18,10 +18,7 @@ const accepted: Answer = () => ({
 });
 const lost: Answer = () => null;
 
-afterEach(() => {
-  forgetKeys("7");
-  vi.restoreAllMocks();
-});
+afterEach(() => forgetKeys("7"));
 
 function sendOf(answers: Record<string, Answer>) {
   const { asked, wrapper } = serverOf(answers);
