@@ -1,4 +1,4 @@
-import { skipToken, useQuery } from "@apollo/client/react";
+import { useQuery } from "@apollo/client/react";
 import { useEffect, useState } from "react";
 import {
   type CountedTextFragment,
@@ -97,28 +97,23 @@ function useTextEstimate(question: Question) {
   const replies = repliesOf(repliesPerRecipient);
   const isAsked = source === "text" && text.trim() !== "" && replies !== null;
   const isPossible = isAsked && problemsOf(question).recipients === null;
-  const asked = useQuery(
-    EstimateTextDocument,
-    isPossible
-      ? {
-          // To nobody in particular, a text still has its segments.
-          variables: { text, media, recipients: wholeNumber(recipients) ?? 1, ...range(replies) },
-          fetchPolicy: "no-cache",
-        }
-      : skipToken,
-  );
+  const asked = useQuery(EstimateTextDocument, {
+    // To nobody in particular, a text still has its segments.
+    variables: { text, media, recipients: wholeNumber(recipients) ?? 1, ...range(replies ?? 0) },
+    fetchPolicy: "no-cache",
+    skip: !isPossible,
+  });
   return isPossible ? { data: asked.data ?? asked.previousData, error: asked.error } : NOTHING;
 }
 
 function useCampaignEstimate({ source, campaign, repliesPerRecipient }: Question) {
   const replies = repliesOf(repliesPerRecipient);
   const isPossible = source === "campaign" && campaign !== null && replies !== null;
-  const asked = useQuery(
-    EstimateCampaignDocument,
-    isPossible
-      ? { variables: { campaignId: campaign.id, ...range(replies) }, fetchPolicy: "no-cache" }
-      : skipToken,
-  );
+  const asked = useQuery(EstimateCampaignDocument, {
+    variables: { campaignId: campaign?.id ?? "", ...range(replies ?? 0) },
+    fetchPolicy: "no-cache",
+    skip: !isPossible,
+  });
   const { data, startPolling, stopPolling } = asked;
   const isUnsettled = data && (!data.expected || data.expected.campaignEstimate?.isComputing);
   useEffect(() => {
