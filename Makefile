@@ -8,7 +8,7 @@ PYTEST = $(BIN)/python -m pytest --dist worksteal -n $(WORKERS)
 # One more than there are cores, since tests also wait; each has a PostgreSQL of its own.
 WORKERS = $(shell $(BIN)/python -c 'import os; print(min(8, (os.cpu_count() or 1) + 1))')
 
-.PHONY: help run test test-all checks bench schema web screenshots graphiql requirements clean
+.PHONY: help run test test-all checks check-web check-server bench schema web screenshots graphiql requirements clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -24,8 +24,13 @@ test-all: checks ## The same with the long tests
 	$(PYTEST)
 
 checks: .venv/dev web
+	@$(MAKE) --no-print-directory --jobs=2 check-web check-server
+
+check-web:
 	$(NPM) run check
 	$(NPM) test
+
+check-server:
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
