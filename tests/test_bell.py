@@ -146,6 +146,7 @@ async def test_a_bell_that_was_cut_off_sounds_again(database: Database, ear: Ear
     assert [teams_of(stroke.payload) for stroke in await ear.heard(1)] == [{1, 2}]
 
 
+@pytest.mark.long
 async def test_a_mute_bell_hurts_no_send(
     database: Database, database_url: str, settings: Settings
 ) -> None:
@@ -159,6 +160,7 @@ async def test_a_mute_bell_hurts_no_send(
         await bell.drain()
 
 
+@pytest.mark.long
 async def test_a_bell_that_was_mute_sounds_again(database_url: str, ear: Ear) -> None:
     async with cable_to(database_url) as cable, open_database(cable.url) as database:
         bell = Bell(database.pool)

@@ -167,6 +167,7 @@ def test_usage_is_verified_and_rebuilt(demo_command: Command, demo_url: str) -> 
     assert "days must be from 1" in demo_command("usage", "rebuild", "--days", "0").stderr
 
 
+@pytest.mark.long
 def test_python_m_server_serves_until_it_is_stopped(demo_url: str) -> None:
     """Other tests do what the command does in copies of a process that has imported it all."""
     environment = {"DATABASE_URL": demo_url, "SESSION_SECRET": SECRET, "PORT": str(free_port())}

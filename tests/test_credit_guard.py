@@ -160,6 +160,7 @@ def random_texts(count: int) -> list[str]:
     ]
 
 
+@pytest.mark.long
 def test_the_bound_is_never_below_our_own_count(database_url: str) -> None:
     """Exact for media, whose debit no report corrects."""
     mms_credits = 2

@@ -235,6 +235,7 @@ def test_server_outlives_the_thread_that_asked_for_it(data_dir: Path) -> None:
         assert postmaster(data_dir / "postgres") == started
 
 
+@pytest.mark.long
 def test_server_that_keeps_dying_is_given_up(
     data_dir: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -248,6 +249,7 @@ def test_server_that_keeps_dying_is_given_up(
         assert not answers(url)
 
 
+@pytest.mark.long
 @on_linux
 def test_interrupted_creation_is_done_again(new_dir: Path) -> None:
     home = new_dir / "postgres"

@@ -127,6 +127,7 @@ async def until_all_settled(database: Database, count: int) -> None:
     await until(settled, seconds=120)
 
 
+@pytest.mark.long
 async def test_at_most_one_mail_for_each_person(
     database: Database, database_url: str, settings: Settings, twin: SendGridTwin
 ) -> None:

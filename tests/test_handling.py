@@ -292,6 +292,7 @@ async def test_a_repeat_with_the_same_key_does_nothing_again(api: Api, demo_url:
     assert other.codes == ["BAD_USER_INPUT"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("settings", [{"request_timeout_seconds": 120}], indirect=True)
 async def test_256_at_once_are_all_handled(api: Api, demo_url: str) -> None:
     """Each is a transaction of its own. The team has a credit for each."""

@@ -64,6 +64,7 @@ def take_database_away(demo_url: str, postgres: str) -> Callable[[], None]:
     return take_away
 
 
+@pytest.mark.long
 async def test_a_database_that_is_gone_is_not_ready(
     client: httpx2.AsyncClient, take_database_away: Callable[[], None]
 ) -> None:

@@ -97,6 +97,7 @@ async def test_a_connection_that_is_silent_but_alive_is_kept(
         assert await value(database, LISTENERS) == before
 
 
+@pytest.mark.long
 async def test_a_connection_that_died_silently_is_found_out(
     database: Database, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -483,6 +483,7 @@ async def test_clients_that_vanish_while_they_are_told_are_no_trouble(
     assert [line for line in logs if line["log_level"] in ("warning", "error")] == []
 
 
+@pytest.mark.long
 async def test_ten_times_the_watchers_take_no_more_statements(
     api: Api,
     connect: Callable[[str], Awaitable[Socket]],
@@ -542,6 +543,7 @@ def serving(url: str) -> AbstractContextManager[Running]:
     return served(DATABASE_URL=url, SESSION_SECRET=SECRET)
 
 
+@pytest.mark.long
 async def test_another_process_tells_within_a_second(demo_url: str, api: Api) -> None:
     with serving(demo_url) as sending, serving(demo_url) as telling:
         async with (

@@ -246,6 +246,7 @@ def test_accounts_are_as_if_purchases_had_been_counted_all_along(database_url: s
         assert left.fetchall() == [("EXHAUSTED", "SENT"), ("SET_UP", "FAILED")]
 
 
+@pytest.mark.long
 def test_migrating_gives_up_soon_when_somebody_holds_a_lock(installed_spoke: str) -> None:
     with psycopg.connect(installed_spoke) as holder:
         holder.execute("lock table organization in access exclusive mode")
@@ -255,6 +256,7 @@ def test_migrating_gives_up_soon_when_somebody_holds_a_lock(installed_spoke: str
     assert tables(installed_spoke).isdisjoint(OURS)
 
 
+@pytest.mark.long
 def test_a_migration_that_gave_up_goes_on_from_there(installed_spoke: str) -> None:
     """Each revision commits for itself: what it locked must not be held by a long one after it."""
     with psycopg.connect(installed_spoke) as holder:

@@ -93,6 +93,7 @@ async def test_uniform_sends_stop_exactly_at_the_balance(
         )
 
 
+@pytest.mark.long
 async def test_mixed_sends_leave_less_than_the_cheapest_that_was_refused(
     database: Database, crowd: Database
 ) -> None:

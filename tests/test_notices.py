@@ -640,6 +640,7 @@ async def outage(database_url: str) -> AsyncIterator[None]:
         await connection.execute(f"alter database {url.database} allow_connections true")
 
 
+@pytest.mark.long
 async def test_a_worker_outlives_an_outage_of_the_database(
     database: Database, database_url: str, settings: Settings, team: Team, twin: SendGridTwin
 ) -> None:

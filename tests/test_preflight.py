@@ -299,6 +299,7 @@ POPULATIONS = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", POPULATIONS)
 def test_the_margin_holds_95_times_in_100(name: str) -> None:
     population = Counter(POPULATIONS[name])

@@ -20,6 +20,7 @@ def failed(*ids: int) -> list[Report]:
     return [Report(message_id, DeliveryStatus.FAILED, f"SM{message_id}") for message_id in ids]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("held", [HELD_ACCOUNT, HELD_TEXTS])
 async def test_a_held_team_delays_only_itself(database: Database, held: str) -> None:
     teams = [await make_team(database, contacts=5, credits=5) for _ in range(4)]

@@ -280,6 +280,7 @@ async def test_a_crossing_just_before_an_addition_is_not_lost(
     assert await warnings(database, settings) == [(4, 4)]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("left", [40, 50, 51, 100, 190])
 async def test_a_team_that_is_refilled_in_time_is_warned_each_time(
     database: Database, settings: Settings, left: int

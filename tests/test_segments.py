@@ -154,6 +154,7 @@ def test_a_cluster_longer_than_a_segment_has_segments_of_its_own(text: str, segm
     assert measure(text).segments == segments
 
 
+@pytest.mark.long
 @settings(max_examples=200, deadline=None)
 @given(texts)
 def test_appending_never_lowers_the_segments(text: str) -> None:

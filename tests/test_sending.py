@@ -989,6 +989,7 @@ async def test_keys_of_two_people_are_independent(database: Database, team: Team
     assert texts == [("Hi!",), ("Hello!",)]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("credits", [None, 1, 5], ids=["off", "last", "on"])
 @pytest.mark.parametrize("is_assigned", [True, False], ids=["assigned", "unassigned"])
 async def test_keyed_text_raced_by_many_servers_is_sent_once(

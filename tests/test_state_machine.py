@@ -440,6 +440,7 @@ def workshop(database_url: str) -> Iterator[Workshop]:
             runner.run(stack.aclose())
 
 
+@pytest.mark.long
 def test_every_history_ends_in_the_books_that_were_decided(workshop: Workshop) -> None:
     for _ in range(MOST_ROUNDS):
         run_state_machine_as_test(

@@ -550,6 +550,7 @@ async def test_texts_that_wait_for_their_turn_go_back_when_the_worker_stops(
     assert set(states) == {"QUEUED", "DONE"}
 
 
+@pytest.mark.long
 async def test_a_database_that_goes_away_is_waited_for(
     database: Database, settings: Settings
 ) -> None:
@@ -583,6 +584,7 @@ async def test_a_database_that_goes_away_is_waited_for(
     assert (await books(database, team.id)).balance == 0
 
 
+@pytest.mark.long
 async def test_an_outcome_waits_until_the_database_can_be_written(
     database: Database, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -113,6 +113,7 @@ FILTERS = [
 ]
 
 
+@pytest.mark.long
 async def test_lists_and_their_numbers_are_those_of_the_contacts_looked_at_one_by_one(
     api: Api, written: psycopg.Connection
 ) -> None:

@@ -352,6 +352,7 @@ async def test_the_worker_rebuilds(
 # At the same time
 
 
+@pytest.mark.long
 async def test_rebuilds_and_reports_while_texts_are_sent_leave_the_exact_sum(
     database: Database, crowd: Database
 ) -> None:

@@ -7,6 +7,8 @@ from tests.browser.axe import findings
 from tests.browser.people import StartServer, Visit
 from tests.servers import Running
 
+pytestmark = pytest.mark.long
+
 SUPERADMIN = "superadmin@example.org"
 TEXTER = "texter@example.org"
 TEAMS = "/credits/teams"

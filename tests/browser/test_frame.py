@@ -1,5 +1,6 @@
 """Who gets in where, and what they are told who don't."""
 
+import pytest
 from playwright.sync_api import expect
 
 from server.demo import PASSWORD
@@ -14,7 +15,7 @@ HOMES = {
 }
 
 
-def test_everybody_comes_to_their_home(visit: Visit) -> None:
+def test_signing_in_leads_back_to_the_page(visit: Visit) -> None:
     page = visit(None, "/credits/usage", color_scheme="dark")
     expect(page.get_by_role("heading", name="You are signed out")).to_be_visible()
     assert findings(page) == []
@@ -24,5 +25,8 @@ def test_everybody_comes_to_their_home(visit: Visit) -> None:
     page.get_by_role("button", name="Sign in").click()
     page.wait_for_url("**/credits/usage")
 
+
+@pytest.mark.long
+def test_everybody_comes_to_their_home(visit: Visit) -> None:
     for email, home in HOMES.items():
         visit(email).wait_for_url(f"**{home}")

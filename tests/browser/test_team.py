@@ -2,10 +2,13 @@
 
 import re
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.axe import findings
 from tests.browser.people import Visit
+
+pytestmark = pytest.mark.long
 
 CREDITS = "Use credits to control outbound texting"
 LOW_MAIL = "Send mail when credits are running low"

@@ -1,10 +1,13 @@
 """The texter's page: Send, the banner in its place, and what becomes of a text that doesn't go."""
 
+import pytest
 from playwright.sync_api import Page, WebSocketRoute, expect
 
 from tests.browser.axe import findings
 from tests.browser.people import StartServer, Visit
 from tests.servers import Running
+
+pytestmark = pytest.mark.long
 
 TEXTER = "texter@example.org"
 SUPERADMIN = "superadmin@example.org"
