@@ -12,4 +12,6 @@ export const typePolicies: TypePolicies = {
       return team.id === undefined ? undefined : `${kind}:${team.id}`;
     },
   },
+  // Asked for in parts, which come one after the other: the later one adds to the one before.
+  TeamPage: { merge: true },
 };
