@@ -158,10 +158,8 @@ def _reason(error: OSError | subprocess.SubprocessError) -> str:
     """The first line that npm, a build or pip calls an error, or else the last one."""
     output = error.stderr + error.stdout if isinstance(error, subprocess.CalledProcessError) else ""
     lines = (output.strip() or str(error)).splitlines()
-    errors = [
-        line for line in lines if re.search(r"npm (error|ERR!) (?!code)|ERROR:|error TS", line)
-    ]
-    return (errors or lines[-1:])[0].rstrip(".")
+    errors = filter(SAYS_WHY.search, lines)
+    return next(errors, lines[-1]).rstrip(".")
 
 
 if __name__ == "__main__":
