@@ -410,6 +410,7 @@ async def test_no_contact_is_handed_to_two(database: Database, crowd: Database) 
     assert await value(database, "select count(assignment_id) from campaign_contact") == CONTACTS
 
 
+@pytest.mark.long
 async def test_nobody_takes_what_another_still_has(database: Database, crowd: Database) -> None:
     """While all of them take replies and give them back again."""
     people = await make_crowd(database, "UNREPLIED", "needsResponse")

@@ -692,6 +692,7 @@ async def test_every_refused_sender_is_told_and_one_exhaustion_opens(
     assert (await books(database, team.id)).exhaustions == 1
 
 
+@pytest.mark.long
 async def test_additions_removals_and_switches_amid_sends_keep_the_books_exact(
     database: Database, crowd: Database
 ) -> None:

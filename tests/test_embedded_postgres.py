@@ -200,6 +200,7 @@ def test_waiting_guest_starts_the_server_when_the_holder_is_gone(data_dir: Path)
             assert answers(url)
 
 
+@pytest.mark.long
 @on_linux
 def test_killed_parent_takes_the_server_with_it(data_dir: Path) -> None:
     home = data_dir / "postgres"
@@ -213,6 +214,7 @@ def test_killed_parent_takes_the_server_with_it(data_dir: Path) -> None:
     wait_until(lambda: not processes(home))
 
 
+@pytest.mark.long
 def test_killed_server_is_started_again(data_dir: Path) -> None:
     home = data_dir / "postgres"
     with embedded_postgres(data_dir) as url:

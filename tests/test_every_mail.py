@@ -158,6 +158,7 @@ async def test_at_most_one_mail_for_each_person(
         assert (rows[kind.watched].error is None) == was_sent, name
 
 
+@pytest.mark.long
 async def test_a_provider_that_nobody_reaches_fails_no_send(
     database: Database, database_url: str, settings: Settings
 ) -> None:

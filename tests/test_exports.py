@@ -374,6 +374,7 @@ MOST_MEGABYTES = 3
 """All rows at once take 11."""
 
 
+@pytest.mark.long
 async def test_long_files_cost_no_more_memory_and_hold_no_connection(
     resources: Resources, connection: Connection, api: Api
 ) -> None:

@@ -115,6 +115,7 @@ def test_what_can_not_be_parsed_is_answered_here(foreign: ForeignDocuments, text
     assert refusal(foreign, text) == ["GRAPHQL_PARSE_FAILED"]
 
 
+@pytest.mark.long
 def test_memory_has_an_end(foreign: ForeignDocuments) -> None:
     for number in range(MOST_REMEMBERED + 10):
         assert foreign.has(f"{{ field{number} }}")

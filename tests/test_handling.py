@@ -317,6 +317,7 @@ async def test_256_at_once_are_all_handled(api: Api, demo_url: str) -> None:
     assert found == (0, 256, 256)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("settings", [{"request_timeout_seconds": 120}], indirect=True)
 async def test_many_at_once_keep_the_books_and_need_few_connections(
     api: Api, demo_url: str

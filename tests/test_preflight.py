@@ -840,6 +840,7 @@ async def test_the_calculator_knows_which_campaigns_there_are(api: Api, demo_url
     assert (await api("superadmin", CALCULATOR, id="1")).codes == ["NOT_FOUND"]
 
 
+@pytest.mark.long
 async def test_a_count_that_is_stopped_at_any_moment_leaves_nothing_open(
     database: Database,
 ) -> None:

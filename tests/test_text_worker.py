@@ -379,6 +379,7 @@ async def test_a_text_whose_lease_would_end_too_soon_waits_a_little(
     assert all(row.wait >= timedelta(seconds=1) for row in found)
 
 
+@pytest.mark.long
 async def test_an_outage_leaves_few_texts_unknown(
     database: Database, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

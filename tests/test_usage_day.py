@@ -434,6 +434,7 @@ async def test_a_report_that_waited_for_another_goes_on_from_it(database: Databa
     await books(database, team.id)
 
 
+@pytest.mark.long
 async def test_nothing_drifts_in_the_middle_of_sending(database: Database, crowd: Database) -> None:
     """What is looked at is one snapshot."""
     team = await make_team(database, contacts=10, credits=10_000)

@@ -100,6 +100,7 @@ async def test_a_stopped_worker_keeps_what_it_was_at(
     assert set(await notices(database)) == TOLD
 
 
+@pytest.mark.long
 async def test_a_worker_stops_at_any_moment_of_its_start(
     database_url: str, settings: Settings
 ) -> None:
