@@ -1,5 +1,6 @@
 """Who gets in where, and what they are told who don't."""
 
+import psycopg
 import pytest
 from playwright.sync_api import expect
 
@@ -30,3 +31,18 @@ def test_signing_in_leads_back_to_the_page(visit: Visit) -> None:
 def test_everybody_comes_to_their_home(visit: Visit) -> None:
     for email, home in HOMES.items():
         visit(email).wait_for_url(f"**{home}")
+
+
+@pytest.mark.long
+def test_a_telephone_has_room_for_all_pages_of_a_superadmin(visit: Visit, demo_url: str) -> None:
+    with psycopg.connect(demo_url) as connection:
+        connection.execute(
+            """insert into user_organization (user_id, organization_id, role)
+               select id, 1, 'OWNER' from "user" where is_superadmin"""
+        )
+    page = visit("superadmin@example.org", viewport={"width": 360, "height": 640})
+    pages = page.get_by_role("navigation", name="Pages")
+    expect(pages.get_by_role("link")).to_have_text(["Credits", "Usage", "Team", "Texting"])
+    left, right = pages.bounding_box(), page.get_by_role("link", name="Sign out").bounding_box()
+    assert left and right
+    assert right["y"] < left["y"] + left["height"], "they are in one line"

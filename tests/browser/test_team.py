@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.browser.axe import findings
 from tests.browser.people import Visit
@@ -90,6 +90,38 @@ def test_a_period_that_is_too_long_is_not_asked_for(visit: Visit) -> None:
     page.get_by_role("button", name="Last 30 days").click()
     expect(page.get_by_text("Both days included. Days are UTC.")).to_be_visible()
     expect(page.get_by_role("row")).to_have_count(1 + 30 + 1)
+
+
+def test_the_period_stays_when_tabs_change(visit: Visit) -> None:
+    page = visit("owner@example.org", "/credits/team/1/usage")
+    page.get_by_role("button", name="By campaign").click()
+    page.get_by_role("tab", name="Notices").click()
+    page.get_by_role("tab", name="Usage").click()
+    expect(page.get_by_role("button", name="By campaign")).to_have_attribute("aria-pressed", "true")
+
+
+def test_a_tab_that_fails_says_so_below_the_teams_name(visit: Visit) -> None:
+    def fail(route: Route) -> None:
+        fails = "Usage" in (route.request.post_data or "")
+        route.abort() if fails else route.continue_()
+
+    page = visit("owner@example.org", "/credits/team/1")
+    page.route("**/graphql", fail)
+    page.get_by_role("tab", name="Usage").click()
+    expect(page.get_by_role("heading", name="That didn't work", level=2)).to_be_visible()
+    expect(page.get_by_role("heading", level=1)).to_have_text("North Valley Field")
+    expect(page).to_have_title("North Valley Field · Spoke Credits")
+
+
+def test_credits_are_added_where_none_were_bought_yet(visit: Visit) -> None:
+    page = visit("superadmin@example.org", "/credits/team/3/purchases")
+    page.get_by_role("button", name="Remove").first.wait_for(state="hidden")
+    page.get_by_role("button", name="Add credits").click()
+    page.get_by_label("Credits to add").fill("40")
+    page.get_by_role("button", name="Add 40 credits").click()
+    page.get_by_role("button", name="Done").click()
+    expect(page.get_by_role("dialog")).to_be_hidden()
+    expect(page.get_by_role("row").filter(has_text="Sam Superadmin")).to_contain_text("40")
 
 
 def test_usage_of_all_teams_leads_to_each(visit: Visit) -> None:

@@ -46,12 +46,16 @@ export function Layout({ viewer, children }: { viewer?: Viewer | null; children:
         Skip to the page
       </Link>
       <AppBar position="static" color="default" elevation={0} sx={barLook}>
-        <Toolbar variant="dense" sx={{ gap: 1, flexWrap: "wrap", py: 0.5 }}>
+        <Toolbar variant="dense" sx={{ gap: { xs: 0, sm: 1 }, flexWrap: "wrap", py: 0.5 }}>
           <Typography component="span" sx={brandLook}>
             Spoke Credits
           </Typography>
           {viewer && (
-            <Box component="nav" aria-label="Pages" sx={{ display: "flex", gap: 0.5 }}>
+            <Box
+              component="nav"
+              aria-label="Pages"
+              sx={{ display: "flex", gap: { xs: 0, sm: 0.5 } }}
+            >
               {placesFor(viewer).map(({ to, name }) => (
                 <Button key={to} component={NavLink} to={to} size="small" sx={placeLook}>
                   {name}
@@ -109,6 +113,9 @@ const brandLook = {
   mr: 1,
 };
 const placeLook = {
+  // All of them fit a telephone.
+  minWidth: { xs: 0, sm: 64 },
+  px: { xs: 0.75, sm: 1 },
   color: "text.primary",
   "&.active": { color: "primary.main", fontWeight: 600, textDecoration: "underline" },
 };

@@ -12,13 +12,15 @@ import {
 } from "../hooks/useAccountUsage";
 import { totalOf } from "../hooks/useUsage";
 import { PeriodPicker } from "./PeriodPicker";
-import { Loading, Problem } from "./States";
+import { Loading, Problem, TitleLevel } from "./States";
 import { UsageTable } from "./UsageTable";
 import { UsageTools } from "./UsageTools";
+import { useTitle } from "./useTitle";
 
 /** What all teams texted, for superadmins. The address holds the period and the page. */
 export default function AccountUsagePage() {
   const [address, setAddress] = useSearchParams();
+  useTitle("Usage of all teams");
   const [until] = useState(today);
   const { from, to } = choiceIn(address, until);
   const page = Math.max(0, Math.trunc(Number(address.get("page") ?? 1)) - 1 || 0);
@@ -45,7 +47,9 @@ export default function AccountUsagePage() {
           onPage={(wanted) => setAddress({ ...period, page: String(wanted + 1) })}
         />
       ) : error ? (
-        <Problem error={error} onRetry={refresh} />
+        <TitleLevel value="h2">
+          <Problem error={error} onRetry={refresh} />
+        </TitleLevel>
       ) : (
         <Loading label="Loading usage" />
       )}

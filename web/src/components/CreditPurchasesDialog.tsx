@@ -9,16 +9,17 @@ import {
 } from "@mui/material";
 import { useId } from "react";
 import { CreditPurchasesTable } from "./CreditPurchasesTable";
+import { TitleLevel } from "./States";
 
 interface Props {
   team: { id: string; name: string };
   onClose: () => void;
-  /** For superadmins. */
-  canRemove?: boolean;
+  /** Add credits, and remove them: for superadmins. */
+  canChange?: boolean;
 }
 
 /** A team's credit purchases. Mounted means open. */
-export function CreditPurchasesDialog({ team, onClose, canRemove = true }: Props) {
+export function CreditPurchasesDialog({ team, onClose, canChange = true }: Props) {
   const titleId = useId();
   const isNarrow = useMediaQuery(useTheme().breakpoints.down("md"));
   return (
@@ -32,7 +33,9 @@ export function CreditPurchasesDialog({ team, onClose, canRemove = true }: Props
     >
       <DialogTitle id={titleId}>Credit purchases of {team.name}</DialogTitle>
       <DialogContent dividers sx={{ px: { xs: 1.5, sm: 3 } }}>
-        <CreditPurchasesTable teamId={team.id} canRemove={canRemove} />
+        <TitleLevel value="h3">
+          <CreditPurchasesTable teamId={team.id} canChange={canChange} />
+        </TitleLevel>
       </DialogContent>
       <DialogActions>
         <Button variant="contained" autoFocus onClick={onClose}>

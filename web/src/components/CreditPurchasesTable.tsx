@@ -1,11 +1,13 @@
+import AddCardIcon from "@mui/icons-material/AddCard";
 import DownloadIcon from "@mui/icons-material/Download";
-import { Alert, Button, FormControlLabel, Stack, Switch, Typography } from "@mui/material";
+import { Alert, Box, Button, FormControlLabel, Stack, Switch, Typography } from "@mui/material";
 import { useEffect, useRef, useState } from "react";
 import type { ShownPurchaseFragment } from "../graphql/generated";
 import { codeOf } from "../hooks/errors";
 import { formatCount } from "../hooks/format";
 import { useCreditFigures } from "../hooks/useCreditFigures";
 import { purchasesFile, useCreditPurchases } from "../hooks/useCreditPurchases";
+import { AddCreditsDialog } from "./AddCreditsDialog";
 import { CreditTotals } from "./CreditTotals";
 import { PurchaseRows } from "./PurchaseRows";
 import { RemovePurchaseDialog } from "./RemovePurchaseDialog";
@@ -13,18 +15,19 @@ import { Loading, Problem } from "./States";
 
 interface Props {
   teamId: string;
-  /** For superadmins. */
-  canRemove: boolean;
+  /** Add credits, and remove them: for superadmins. */
+  canChange: boolean;
 }
 
 /** A team's totals and credit purchases, live. For those who may see the team's figures. */
-export function CreditPurchasesTable({ teamId, canRemove }: Props) {
+export function CreditPurchasesTable({ teamId, canChange }: Props) {
   const figures = useCreditFigures(teamId);
   const { purchases, readAgain, ...list } = useCreditPurchases(
     teamId,
     figures.team?.purchasedCredits,
   );
   const [chosen, setChosen] = useState<ShownPurchaseFragment | null>(null);
+  const [isAdding, setAdding] = useState(false);
   const [news, setNews] = useState<{ sentence: string } | null>(null);
   const newsRef = useRef<HTMLDivElement>(null);
 
@@ -50,7 +53,7 @@ export function CreditPurchasesTable({ teamId, canRemove }: Props) {
     <Stack spacing={2}>
       <CreditTotals team={figures.team} isLive={figures.isLive} />
       <div>
-        <Tools teamId={teamId} {...list} />
+        <Tools teamId={teamId} {...list} onAdd={canChange ? () => setAdding(true) : undefined} />
         <div ref={newsRef} role="status" tabIndex={-1}>
           {news && <Alert onClose={() => setNews(null)}>{news.sentence}</Alert>}
         </div>
@@ -61,9 +64,10 @@ export function CreditPurchasesTable({ teamId, canRemove }: Props) {
           No credits have been added to this team yet.
         </Typography>
       ) : (
-        <PurchaseRows purchases={purchases} onRemove={canRemove ? setChosen : undefined} />
+        <PurchaseRows purchases={purchases} onRemove={canChange ? setChosen : undefined} />
       )}
       <Pages {...list} />
+      {isAdding && <AddCreditsDialog team={figures.team} onClose={() => setAdding(false)} />}
       {chosen && (
         <RemovePurchaseDialog
           purchase={chosen}
@@ -90,9 +94,14 @@ function removalInWords(amount: number, wasBefore: boolean): string {
 
 type List = Omit<ReturnType<typeof useCreditPurchases>, "purchases" | "readAgain">;
 
-function Tools({ teamId, includeRemoved, setIncludeRemoved }: { teamId: string } & List) {
+interface ToolsProps extends List {
+  teamId: string;
+  onAdd?: () => void;
+}
+
+function Tools({ teamId, includeRemoved, setIncludeRemoved, onAdd }: ToolsProps) {
   return (
-    <Stack direction="row" sx={{ justifyContent: "space-between", flexWrap: "wrap", gap: 1 }}>
+    <Stack direction="row" sx={{ alignItems: "center", flexWrap: "wrap", gap: 1 }}>
       <FormControlLabel
         label="Show removed"
         control={
@@ -102,6 +111,12 @@ function Tools({ teamId, includeRemoved, setIncludeRemoved }: { teamId: string }
           />
         }
       />
+      <Box sx={{ flexGrow: 1 }} />
+      {onAdd && (
+        <Button onClick={onAdd} startIcon={<AddCardIcon />}>
+          Add credits
+        </Button>
+      )}
       <Button href={purchasesFile(teamId)} download startIcon={<DownloadIcon />}>
         Download CSV
       </Button>

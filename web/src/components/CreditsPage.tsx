@@ -33,12 +33,14 @@ import { Loading, Problem } from "./States";
 import type { TeamDialog } from "./TeamActions";
 import { TeamCards } from "./TeamCards";
 import { TeamTable } from "./TeamTable";
+import { useTitle } from "./useTitle";
 
 const TYPING_MILLISECONDS = 300;
 const SHOWS: Show[] = ["all", "blocked", "low", "off"];
 
 /** All teams of the account and their credits. For superadmins. */
 export default function CreditsPage() {
+  useTitle("Credits");
   const [wishes, setWishes] = useWishes();
   const search = useDebounced(wishes.search, TYPING_MILLISECONDS);
   const list = useTeamList({ ...wishes, search });

@@ -2,8 +2,11 @@ import BlockIcon from "@mui/icons-material/Block";
 import CloudOffIcon from "@mui/icons-material/CloudOff";
 import LockOutlinedIcon from "@mui/icons-material/LockOutlined";
 import { Box, Button, Paper, Skeleton, Stack, Typography } from "@mui/material";
-import type { ReactNode } from "react";
+import { createContext, type ReactNode, useContext } from "react";
 import { refusalOf } from "../hooks/errors";
+
+/** What level a notice's title has: under a page's own heading it is not the first. */
+export const TitleLevel = createContext<"h1" | "h2" | "h3">("h1");
 
 interface NoticeProps {
   icon: ReactNode;
@@ -14,13 +17,16 @@ interface NoticeProps {
 
 /** Stands where something else would be, and says why it isn't there. */
 export function Notice({ icon, title, children, action }: NoticeProps) {
+  const level = useContext(TitleLevel);
   return (
     <Paper variant="outlined" sx={{ p: 4, maxWidth: 520, mx: "auto", mt: { xs: 2, sm: 6 } }}>
       <Stack spacing={2} sx={{ alignItems: "center", textAlign: "center" }}>
         <Box aria-hidden sx={{ color: "text.secondary", "& svg": { fontSize: 48 } }}>
           {icon}
         </Box>
-        <Typography variant="h1">{title}</Typography>
+        <Typography variant="h1" component={level}>
+          {title}
+        </Typography>
         <Typography color="text.secondary">{children}</Typography>
         {action}
       </Stack>

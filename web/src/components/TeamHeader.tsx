@@ -5,6 +5,7 @@ import type { CreditStatus } from "../graphql/generated";
 import type { TeamSettings } from "../hooks/useTeamSettings";
 import { managedTeams, type Viewer } from "../hooks/useViewer";
 import { CreditStatusChip } from "./CreditStatusChip";
+import { useTitle } from "./useTitle";
 
 interface Props {
   settings: TeamSettings;
@@ -19,6 +20,7 @@ export function TeamHeader({ settings, viewer, tab, isLive }: Props) {
   const { id, name, creditStatus } = settings;
   const isRunningLow = settings.isRunningLow ?? false;
   const heading = useHeadingInFocus();
+  useTitle(name);
   return (
     <Stack direction={{ xs: "column", sm: "row" }} spacing={2} sx={{ mb: 2 }}>
       <Box sx={{ flexGrow: 1, minWidth: 0 }}>

@@ -1,5 +1,5 @@
 import { Box, Stack, Tab, Tabs } from "@mui/material";
-import { Link, useParams } from "react-router";
+import { Link, useLocation, useParams } from "react-router";
 import { codeOf } from "../hooks/errors";
 import { useTeamSettings } from "../hooks/useTeamSettings";
 import { useTeamStatus } from "../hooks/useTeamStatus";
@@ -10,7 +10,7 @@ import { CreditsToggle } from "./CreditsToggle";
 import { FigureList } from "./FigureList";
 import { NoticesTable } from "./NoticesTable";
 import { RunningLowMailToggle } from "./RunningLowMailToggle";
-import { Loading, NotAllowed, Problem } from "./States";
+import { Loading, NotAllowed, Problem, TitleLevel } from "./States";
 import { TeamHeader } from "./TeamHeader";
 import { UsagePage } from "./UsagePage";
 
@@ -59,7 +59,9 @@ function ManagedTeam({ teamId, viewer, canChange }: ManagedTeamProps) {
       <TeamHeader settings={settings} viewer={viewer} tab={tab} isLive={live.isLive} />
       <TeamTabs teamId={teamId} tab={tab} withPurchases={Boolean(figures)} />
       <Box role="tabpanel" id="tab-panel" aria-labelledby={`tab-${tab}`} sx={{ pt: 3 }}>
-        <TabContent {...{ teamId, viewer, canChange, tab, figures }} />
+        <TitleLevel value="h2">
+          <TabContent {...{ teamId, viewer, canChange, tab, figures }} />
+        </TitleLevel>
       </Box>
     </>
   );
@@ -75,6 +77,7 @@ interface TabsProps {
 }
 
 function TeamTabs({ teamId, tab, withPurchases }: TabsProps) {
+  const { search } = useLocation();
   const tabs = withPurchases ? [...TABS, PURCHASES] : TABS;
   const isKnown = tabs.some(({ path }) => path === tab);
   return (
@@ -88,7 +91,7 @@ function TeamTabs({ teamId, tab, withPurchases }: TabsProps) {
         <Tab
           key={path}
           component={Link}
-          to={`/team/${teamId}/${path}`}
+          to={`/team/${teamId}/${path}${search}`}
           value={path}
           label={name}
           id={`tab-${path}`}
@@ -128,7 +131,7 @@ function TabContent({ tab, teamId, viewer, canChange, figures }: TabContentProps
     case "purchases":
       if (figures === undefined) return <Loading />;
       return figures ? (
-        <CreditPurchasesTable teamId={teamId} canRemove={viewer.isSuperadmin} />
+        <CreditPurchasesTable teamId={teamId} canChange={viewer.isSuperadmin} />
       ) : (
         <NotAllowed />
       );
