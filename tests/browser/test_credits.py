@@ -1,5 +1,8 @@
 """The superadmin's pages: all teams, adding credits, and what was bought."""
 
+import re
+
+import psycopg
 import pytest
 from playwright.sync_api import Page, Route, expect
 
@@ -45,6 +48,47 @@ def test_all_teams_with_the_blocked_ones_pink(visit: Visit) -> None:
     expect(blocked).to_be_visible()
     page.get_by_label("Search teams").fill("nothing like that")
     expect(page.get_by_text("No team is like that.")).to_be_visible()
+
+
+def test_a_hundred_teams_are_a_page(visit: Visit, demo_url: str) -> None:
+    with psycopg.connect(demo_url) as connection:
+        connection.execute(
+            "insert into organization (name) select 'Team ' || n from generate_series(101, 250) n"
+        )
+    page = visit(SUPERADMIN, TEAMS)
+    rows = page.get_by_role("row")
+    expect(page.get_by_text("1–100 of 162")).to_be_visible()
+    page.get_by_role("button", name="Go to next page").click()
+    expect(page).to_have_url(re.compile("page=2"))
+    expect(page.get_by_text("101–162 of 162")).to_be_visible()
+    expect(rows.filter(has_text="Team 190")).to_be_visible()
+    expect(page.get_by_text("Live", exact=True)).to_be_visible()
+    visit.ask(page, "mutation { addCredits(teamId: 1, amount: 3) { id } }")
+    expect(rows.filter(has_text="Team 190")).to_be_visible()
+
+    page.goto(f"{TEAMS}?page=999")
+    expect(page).to_have_url(re.compile("page=2"))
+    expect(page.get_by_text("101–162 of 162")).to_be_visible()
+
+    page.route("**/graphql", lambda route: route.abort())
+    page.get_by_role("button", name="Go to previous page").click()
+    expect(page.get_by_role("heading", name="That didn't work", level=2)).to_be_visible()
+    expect(rows).to_have_count(0)
+    page.unroute("**/graphql")
+    page.get_by_role("button", name="Try again").click()
+    expect(page.get_by_text("1–100 of 162")).to_be_visible()
+
+
+def test_the_focus_stays_near_a_team_that_leaves_the_list(visit: Visit) -> None:
+    page = visit(SUPERADMIN, f"{TEAMS}?show=blocked")
+    add_dialog(page, "Harbor Tenants Union")
+    page.get_by_label("Credits to add").fill("5")
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Done").click()
+    expect(page.get_by_text("Blocked (3)")).to_be_visible()
+    expect(page.get_by_text("Harbor Tenants Union")).to_be_hidden()
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.closest('[role=grid]') !== null")
 
 
 def test_credits_are_added_once_whatever_happens(
@@ -145,6 +189,8 @@ def test_a_phone_has_cards(visit: Visit, color_scheme: str) -> None:
     card = page.get_by_role("listitem").filter(has_text="Harbor Tenants Union")
     expect(card).to_contain_text("Exhausted")
     assert findings(page) == []
+    page.get_by_label("Sort by").select_option("Remaining, most first")
+    expect(page.get_by_role("listitem").first).to_contain_text("Youth Vote Collective")
     assert page.evaluate("document.documentElement.scrollWidth") <= phone["width"]
 
 

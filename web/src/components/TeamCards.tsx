@@ -1,12 +1,7 @@
 import { Box, Link, Pagination, Paper, Stack, Typography } from "@mui/material";
 import { Link as RouterLink } from "react-router";
 import { formatNumber } from "../hooks/format";
-import {
-  daysLeft,
-  TEAMS_PER_PAGE,
-  type TeamList,
-  type TeamRowFragment,
-} from "../hooks/useTeamList";
+import { daysLeft, type TeamList, type TeamRowFragment } from "../hooks/useTeamList";
 import { isBlocked } from "../hooks/useTeamStatus";
 import { CreditStatusChip } from "./CreditStatusChip";
 import { Sparkline } from "./Sparkline";
@@ -15,17 +10,18 @@ import { formatDaysLeft } from "./TeamTable";
 
 interface Props {
   list: TeamList;
+  teams: TeamRowFragment[];
   page: number;
+  pages: number;
   onPage: (page: number) => void;
   onOpen: (team: TeamRowFragment, dialog: TeamDialog) => void;
 }
 
 /** The same as TeamTable where there is no room for a table. */
-export function TeamCards({ list, page, onPage, onOpen }: Props) {
-  const pages = Math.ceil((list.total ?? 0) / TEAMS_PER_PAGE);
+export function TeamCards({ list, teams, page, pages, onPage, onOpen }: Props) {
   return (
     <Stack spacing={1.5} component="ul" sx={{ listStyle: "none", m: 0, p: 0 }}>
-      {list.teams.map((team) => (
+      {teams.map((team) => (
         <Paper key={team.id} component="li" variant="outlined" sx={cardLook(team)}>
           <Stack direction="row" sx={{ alignItems: "center", gap: 1, flexWrap: "wrap" }}>
             <Link component={RouterLink} to={`/team/${team.id}`} sx={{ flexGrow: 1 }}>

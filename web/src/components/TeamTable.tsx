@@ -1,5 +1,6 @@
 import { Box, Link, Typography } from "@mui/material";
 import { DataGrid, type GridColDef, type GridSortModel } from "@mui/x-data-grid";
+import { useMemo } from "react";
 import { Link as RouterLink } from "react-router";
 import { formatMoment, formatNumber } from "../hooks/format";
 import {
@@ -17,6 +18,7 @@ import { TeamActions, type TeamDialog } from "./TeamActions";
 
 interface Props {
   list: TeamList;
+  teams: TeamRowFragment[];
   orderBy: TeamOrder;
   page: number;
   onOrder: (orderBy: TeamOrder) => void;
@@ -27,40 +29,35 @@ interface Props {
 /** Names of columns, as TeamOrder has them. */
 const ORDERS = ["NAME", "REMAINING", "PURCHASED", "USED", "LAST_PURCHASE"];
 
-export function TeamTable({ list, orderBy, page, onOrder, onPage, onOpen }: Props) {
+export function TeamTable({ list, teams, orderBy, page, onOrder, onPage, onOpen }: Props) {
+  // To the grid, another object is another wish: a new order begins on the first page.
+  const columns = useMemo(() => columnsOf(list.usage, onOpen), [list.usage, onOpen]);
+  const sortModel = useMemo(() => [sortOf(orderBy)], [orderBy]);
+  const paginationModel = useMemo(() => ({ page, pageSize: TEAMS_PER_PAGE }), [page]);
   return (
     <Box sx={{ height: "calc(100vh - 250px)", minHeight: 360 }}>
       <DataGrid
         aria-label="Teams"
         nonce={cspNonce()}
-        rows={list.teams}
-        columns={columnsOf(list.usage, onOpen)}
+        rows={teams}
+        columns={columns}
         rowCount={list.total ?? 0}
         loading={list.isLoading}
         paginationMode="server"
         pageSizeOptions={[TEAMS_PER_PAGE]}
-        paginationModel={{ page, pageSize: TEAMS_PER_PAGE }}
+        paginationModel={paginationModel}
         onPaginationModelChange={(model) => onPage(model.page)}
         sortingMode="server"
         sortingOrder={["asc", "desc"]}
-        sortModel={[sortOf(orderBy)]}
+        sortModel={sortModel}
         onSortModelChange={(model) => onOrder(orderOf(model))}
         getRowClassName={({ row }) => (isBlocked(row) ? "blocked" : "")}
         disableColumnFilter
         disableColumnMenu
         disableRowSelectionOnClick
-        slots={{ noRowsOverlay: NoTeams }}
         sx={{ bgcolor: "background.paper", ...rowLook }}
       />
     </Box>
-  );
-}
-
-function NoTeams() {
-  return (
-    <Typography sx={{ p: 4, textAlign: "center" }} color="text.secondary">
-      No team is like that. Change the search or the filter.
-    </Typography>
   );
 }
 

@@ -1,5 +1,5 @@
 import { useQuery, useSubscription } from "@apollo/client/react";
-import { useEffect } from "react";
+import { useEffect, useMemo } from "react";
 import {
   type CreditStatus,
   TeamChangesDocument,
@@ -39,7 +39,8 @@ export type UsageOfDay = NonNullable<
 >[number];
 
 export interface TeamList {
-  teams: TeamRowFragment[];
+  /** Those of the page before, as long as the next one is loading; null until there are any. */
+  teams: TeamRowFragment[] | null;
   /** Of each team, by its id, the last SPARKLINE_DAYS days; not there until they are known. */
   usage: Map<string, UsageOfDay[]>;
   /** How many teams there are on all pages; null until that is known. */
@@ -76,14 +77,14 @@ export function useTeamList({ search, show, orderBy, page }: TeamWishes): TeamLi
   }, REFETCH_MILLISECONDS);
   const told = useSubscription(TeamChangesDocument, { onData: look });
 
-  const shown = list.data ?? list.previousData;
-  const teams = shown?.teams?.teams ?? [];
-  const used = (days.data ?? days.previousData)?.teams?.teams ?? [];
-  const usage = new Map(used.map((team) => [team.id, team.usage ?? []]));
+  const shown = list.data ?? (list.error ? undefined : list.previousData);
+  const teams = shown?.teams?.teams ?? null;
+  const used = (days.data ?? days.previousData)?.teams?.teams;
+  const usage = useMemo(() => new Map(used?.map((team) => [team.id, team.usage ?? []])), [used]);
 
   // A team that has joined the page was not asked for with the others.
   const lookAtDays = useThrottled(() => void days.refetch(), REFETCH_MILLISECONDS);
-  const isMissed = !days.loading && !days.error && teams.some(({ id }) => !usage.has(id));
+  const isMissed = !days.loading && !days.error && teams?.some(({ id }) => !usage.has(id));
   useEffect(() => {
     if (isMissed) lookAtDays();
   }, [isMissed, lookAtDays]);
@@ -91,7 +92,7 @@ export function useTeamList({ search, show, orderBy, page }: TeamWishes): TeamLi
   return {
     teams,
     usage,
-    total: shown?.teams?.pageInfo.total ?? null,
+    total: (list.data ?? list.previousData)?.teams?.pageInfo.total ?? null,
     counts: countsOf(counted.data),
     error: told.error ?? list.error,
     isLoading: list.loading && !list.data,
