@@ -171,6 +171,8 @@ def test_removing_a_purchase_blocks_a_texter_and_adding_frees_them(visit: Visit)
     assert findings(page) == []
     page.get_by_role("button", name="Remove 25 credits").click()
     expect(page.get_by_text("Removed by Sam Superadmin")).to_be_visible()
+    removed = page.get_by_role("status").filter(has_text="The purchase of 25 credits was removed.")
+    expect(removed).to_be_focused()
     expect(texter.get_by_text("Insufficient Credits")).to_be_visible()
     page.keyboard.press("Escape")
     expect(page.get_by_role("row").filter(has_text=NORTH_VALLEY)).to_contain_text("Exhausted")
