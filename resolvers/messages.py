@@ -69,7 +69,10 @@ async def handle_conversation(
         deleted_step_ids=spoke_ids(
             interaction_step_ids_for_deleted_question_responses, "interactionStepIds"
         ),
-        opt_out=_opt_out(actor, contact_id, opt_out) if opt_out else None,
+        # A key names one text: the confirmation where there is no other.
+        opt_out=_opt_out(actor, contact_id, opt_out, key=None if message else idempotency_key)
+        if opt_out
+        else None,
         closes=bool(close_conversation),
     )
     return await _handled(info, wanted)
@@ -110,11 +113,13 @@ async def _handled(info: Info, wanted: Handling) -> Any:
     return await context.conversations.contacts.ask(contact_id)
 
 
-def _opt_out(actor: Actor, contact_id: int, given: ContactActionInput) -> OptOutWish:
+def _opt_out(
+    actor: Actor, contact_id: int, given: ContactActionInput, key: str | None = None
+) -> OptOutWish:
     return OptOutWish(
         given.cell,
         given.reason or "",
-        sending.make_draft_or_none(actor, **_wanted(contact_id, given.message))
+        sending.make_draft_or_none(actor, **_wanted(contact_id, given.message), key=key)
         if given.message
         else None,
     )

@@ -292,6 +292,13 @@ async def test_a_repeat_with_the_same_key_does_nothing_again(api: Api, demo_url:
     assert other.codes == ["BAD_USER_INPUT"]
 
 
+async def test_an_opt_out_is_confirmed_once_for_the_same_key(api: Api, demo_url: str) -> None:
+    parts: dict[str, Any] = {"optOut": opt_out(), "answers": [answer("No")], "key": "one"}
+    answers = await asyncio.gather(*(handle(api, **parts) for _ in range(8)))
+    assert all(one.ok for one in answers)
+    assert figures(demo_url) == (1, "No", 1, "closed", 24)
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("settings", [{"request_timeout_seconds": 120}], indirect=True)
 async def test_256_at_once_are_all_handled(api: Api, demo_url: str) -> None:
