@@ -4,8 +4,8 @@ import { type KeyboardEvent, useEffect, useRef } from "react";
 import { formatCount } from "../hooks/format";
 import type { Contact } from "../hooks/useConversation";
 import { useCreditBanner } from "../hooks/useCreditBanner";
+import { type Failure, type Handling, useHandling } from "../hooks/useHandling";
 import { type SegmentCount, useSegmentCount } from "../hooks/useSegmentCount";
-import { type Failure, useSend } from "../hooks/useSend";
 import { InsufficientCreditsBanner, whoCanHelp } from "./InsufficientCreditsBanner";
 import { SegmentLine } from "./SegmentLine";
 
@@ -13,6 +13,8 @@ interface Props {
   teamId: string;
   contact: Contact;
   text: string;
+  /** They go with the text. */
+  answers: Handling["answers"];
   onChange: (text: string) => void;
   /** The text was accepted. */
   onSent: () => void;
@@ -23,16 +25,21 @@ interface Props {
 const GONE = ["CONTACT_OPTED_OUT", "ASSIGNMENT_CHANGED", "NOT_FOUND", "FORBIDDEN"];
 
 /** The box, what the text in it costs, and Send, or the banner in its place. */
-export function Composer({ teamId, contact, text, onChange, onSent, onGone }: Props) {
+export function Composer({ teamId, contact, text, answers, onChange, onSent, onGone }: Props) {
   const banner = useCreditBanner(teamId);
   const count = useSegmentCount(text);
-  const { send, isSending, failure, forgetFailure } = useSend(contact);
+  const { handle, isUnderWay, failure, forgetFailure } = useHandling(contact);
   const box = useRef<HTMLTextAreaElement>(null);
   useEffect(() => box.current?.focus(), []);
+  // Send is gone, and the focus with it, if it was there.
+  useEffect(() => {
+    if (banner.isExhausted && document.activeElement === document.body) box.current?.focus();
+  }, [banner.isExhausted]);
 
   async function sendNow() {
     if (text.trim() === "" || banner.isExhausted) return;
-    if (await send(text)) onSent();
+    if (await handle({ text, answers })) onSent();
+    else box.current?.focus();
   }
   function onKeyDown(event: KeyboardEvent) {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) void sendNow();
@@ -72,7 +79,7 @@ export function Composer({ teamId, contact, text, onChange, onSent, onGone }: Pr
           variant="contained"
           size="large"
           endIcon={<SendIcon />}
-          loading={isSending}
+          loading={isUnderWay}
           loadingPosition="end"
           disabled={text.trim() === ""}
           onClick={() => void sendNow()}

@@ -1,4 +1,4 @@
-import { useMutation } from "@apollo/client/react";
+import PersonOffIcon from "@mui/icons-material/PersonOff";
 import {
   Alert,
   Box,
@@ -11,38 +11,68 @@ import {
   Typography,
 } from "@mui/material";
 import { useState } from "react";
-import { CloseConversationDocument, OptOutDocument } from "../graphql/generated";
-import { refusalOf } from "../hooks/errors";
-import { fillIn, firstText } from "../hooks/script";
+import { codeOf } from "../hooks/errors";
+import { fillIn, firstStep, type Step, textOf } from "../hooks/script";
 import type { Assignment } from "../hooks/useAssignment";
 import { type Contact, useConversation } from "../hooks/useConversation";
 import { useDraft } from "../hooks/useDraft";
+import { useHandling } from "../hooks/useHandling";
+import { useSurvey } from "../hooks/useSurvey";
 import { Composer } from "./Composer";
+import { ConversationActions } from "./ConversationActions";
 import { MessageList } from "./MessageList";
-import { Loading, Problem } from "./States";
+import { Loading, Notice, Problem } from "./States";
+import { Survey } from "./Survey";
 
 interface Props {
   assignment: Assignment;
   contactId: string;
   /** There is nothing more to do here. `what` says what was done. */
   onDone: (what: string) => void;
+  onSkip: () => void;
+  /** The contact is somebody else's by now, or was never there. */
+  onGone: () => void;
 }
 
 export function Conversation({ contactId, ...rest }: Props) {
   const { contact, error, refetch } = useConversation(contactId);
+  if (contact === null || GONE.has(codeOf(error))) return <Gone onGone={rest.onGone} />;
   if (contact) return <WithContact contact={contact} {...rest} />;
   if (error) return <Problem error={error} onRetry={refetch} />;
   return <Loading rows={3} label="Loading the conversation" />;
+}
+
+const GONE: ReadonlySet<string | null> = new Set(["BAD_USER_INPUT", "FORBIDDEN", "NOT_FOUND"]);
+
+function Gone({ onGone }: { onGone: () => void }) {
+  return (
+    <Notice
+      icon={<PersonOffIcon />}
+      title="This contact isn't yours"
+      action={
+        <Button variant="contained" autoFocus onClick={onGone}>
+          Go on
+        </Button>
+      }
+    >
+      Somebody else has the conversation by now, or it was taken out of the campaign.
+    </Notice>
+  );
 }
 
 interface WithContactProps extends Omit<Props, "contactId"> {
   contact: Contact;
 }
 
-function WithContact({ assignment, contact, onDone }: WithContactProps) {
-  const { campaign } = assignment;
-  const suggestion = contact.messageStatus === "needsMessage" ? firstText(assignment, contact) : "";
-  const [text, write, forget] = useDraft(contact.id, suggestion);
+function WithContact({ assignment, contact, onDone, onSkip, onGone }: WithContactProps) {
+  const { organization } = assignment.campaign;
+  const survey = useSurvey(assignment, contact);
+  const saving = useHandling(contact);
+  const answers = survey.changes ?? undefined;
+  const [text, write, forget] = useDraft(
+    contact.id,
+    suggestionFor(assignment, contact, survey.next),
+  );
   const done = (what: string) => {
     forget();
     onDone(what);
@@ -54,28 +84,43 @@ function WithContact({ assignment, contact, onDone }: WithContactProps) {
       </Typography>
       <MessageList contact={contact} />
       <Divider />
+      <Survey
+        questions={survey.questions}
+        onChoose={survey.choose}
+        onSave={answers && (() => void saving.handle({ answers }))}
+        isSaving={saving.isUnderWay}
+        failure={saving.failure}
+      />
       {contact.optOut ? (
         <Alert severity="info" sx={{ m: 2 }}>
           {contact.firstName} asked not to be texted any more.
         </Alert>
       ) : (
         <Composer
-          teamId={campaign.organization.id ?? ""}
+          teamId={organization.id ?? ""}
           contact={contact}
           text={text}
+          answers={answers}
           onChange={write}
           onSent={() => done(`Sent to ${contact.firstName}.`)}
-          onGone={() => onDone("")}
+          onGone={onGone}
         />
       )}
       <Divider />
       <Stack direction="row" sx={{ p: 1, flexWrap: "wrap", gap: 1 }}>
         <Suggestions assignment={assignment} contact={contact} onChoose={write} />
         <Box sx={{ flexGrow: 1 }} />
-        <Actions assignment={assignment} contact={contact} onDone={done} />
+        <ConversationActions {...{ assignment, contact, answers, onSkip }} onDone={done} />
       </Stack>
     </Paper>
   );
+}
+
+/** What the script says next: to an answer, or to begin with. */
+function suggestionFor(assignment: Assignment, contact: Contact, next: Step | null): string {
+  const first = contact.messageStatus === "needsMessage" ? firstStep(assignment.campaign) : null;
+  const step = next ?? first;
+  return step ? textOf(step, assignment, contact) : "";
 }
 
 /** Texts to choose, filled in for this contact. */
@@ -110,49 +155,6 @@ function Suggestions({
           </MenuItem>
         ))}
       </Menu>
-    </>
-  );
-}
-
-/** What always works, whatever credits remain. */
-function Actions({
-  assignment,
-  contact,
-  onDone,
-}: {
-  assignment: Assignment;
-  contact: Contact;
-  onDone: (what: string) => void;
-}) {
-  const [optOut, optingOut] = useMutation(OptOutDocument);
-  const [close, closing] = useMutation(CloseConversationDocument);
-  const failure = optingOut.error ?? closing.error;
-  const isUnderWay = optingOut.loading || closing.loading;
-  const { cell, id: contactId, firstName } = contact;
-  async function doOptOut() {
-    const text = assignment.campaign.organization.optOutMessage;
-    const message = { text, contactNumber: cell, assignmentId: assignment.id };
-    await optOut({ variables: { contactId, optOut: { cell, message } } });
-    onDone(`${firstName} is opted out and was told so.`);
-  }
-  async function doClose() {
-    await close({ variables: { contactId } });
-    onDone(`The conversation with ${firstName} is closed.`);
-  }
-  // What went wrong is shown from the mutation's state.
-  const quietly = (action: () => Promise<void>) => () => void action().catch(() => undefined);
-  return (
-    <>
-      {failure && <Alert severity="error">{refusalOf(failure).sentence}</Alert>}
-      <Button disabled={isUnderWay || contact.optOut !== null} onClick={quietly(doOptOut)}>
-        Opt out
-      </Button>
-      {contact.messageStatus !== "needsMessage" && (
-        <Button disabled={isUnderWay} onClick={quietly(doClose)}>
-          Close conversation
-        </Button>
-      )}
-      <Button onClick={() => onDone("")}>Skip</Button>
     </>
   );
 }

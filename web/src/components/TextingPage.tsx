@@ -1,13 +1,14 @@
 import DoneAllIcon from "@mui/icons-material/DoneAll";
 import InboxIcon from "@mui/icons-material/Inbox";
 import { Box, Button, Link, Paper, Stack, Typography } from "@mui/material";
-import { useEffect, useState } from "react";
+import { type RefObject, useEffect, useRef, useState } from "react";
 import { Navigate, Link as RouterLink, useNavigate, useParams } from "react-router";
 import { formatCount } from "../hooks/format";
 import { useAssignment } from "../hooks/useAssignment";
 import { type AssignmentToDo, useAssignments } from "../hooks/useAssignments";
 import { Conversation } from "./Conversation";
-import { Loading, NotAllowed, Notice, Problem } from "./States";
+import { Loading, NotAllowed, Notice, Problem, TitleLevel } from "./States";
+import { useTitle } from "./useTitle";
 
 /** Where texters text: their assignments, and one contact after the other. */
 export default function TextingPage() {
@@ -17,6 +18,7 @@ export default function TextingPage() {
 }
 
 function Assignments() {
+  useTitle("Your assignments");
   const { assignments, error, refetch } = useAssignments();
   if (!assignments) {
     return error ? <Problem error={error} onRetry={refetch} /> : <Loading rows={3} />;
@@ -86,8 +88,12 @@ function AssignmentPart({ assignmentId, contactId }: { assignmentId: string; con
   const { assignment, waiting, error, refetch } = useAssignment(assignmentId);
   const [done, setDone] = useState("");
   const [skipped, setSkipped] = useState<string[]>([]);
+  const shown = useShown(contactId);
+  useTitle(assignment?.campaign.title ?? "Texting");
   const navigate = useNavigate();
-  const todo = waiting.filter((id) => !skipped.includes(id));
+  // Who was skipped comes again after all others.
+  const isWaiting = (id: string) => waiting.includes(id);
+  const todo = [...waiting.filter((id) => !skipped.includes(id)), ...skipped.filter(isWaiting)];
   const next = todo.find((id) => id !== contactId);
 
   if (!assignment) {
@@ -98,8 +104,17 @@ function AssignmentPart({ assignmentId, contactId }: { assignmentId: string; con
 
   function goOn(what: string) {
     setDone(what);
-    if (contactId) setSkipped((ids) => [...ids, contactId]);
+    // An answer that comes late leads nobody away from where they have gone meanwhile.
+    if (shown.current !== contactId) return;
     navigate(next ? `/text/${assignmentId}/${next}` : `/text/${assignmentId}`);
+  }
+  function skip() {
+    if (contactId) setSkipped((ids) => [...ids.filter((id) => id !== contactId), contactId]);
+    goOn(next ? "" : "Nobody else is waiting.");
+  }
+  function leave() {
+    refetch();
+    skip();
   }
   return (
     <Stack spacing={2} sx={column}>
@@ -115,13 +130,34 @@ function AssignmentPart({ assignmentId, contactId }: { assignmentId: string; con
       <Typography role="status" sx={{ minHeight: 24 }}>
         {done}
       </Typography>
-      {contactId ? (
-        <Conversation key={contactId} assignment={assignment} contactId={contactId} onDone={goOn} />
-      ) : (
-        <AllDone onLook={refetch} />
-      )}
+      <TitleLevel value="h2">
+        {contactId ? (
+          <Conversation
+            key={contactId}
+            assignment={assignment}
+            contactId={contactId}
+            onDone={goOn}
+            onSkip={skip}
+            onGone={leave}
+          />
+        ) : (
+          <AllDone onLook={refetch} />
+        )}
+      </TitleLevel>
     </Stack>
   );
+}
+
+/** Which contact is shown now, for who was asked about another one. Undefined once none is. */
+function useShown(contactId: string | undefined): RefObject<string | undefined> {
+  const shown = useRef(contactId);
+  useEffect(() => {
+    shown.current = contactId;
+    return () => {
+      shown.current = undefined;
+    };
+  }, [contactId]);
+  return shown;
 }
 
 /** Looks once more: replies may have come in meanwhile. */

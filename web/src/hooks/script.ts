@@ -1,14 +1,26 @@
 import type { Assignment } from "./useAssignment";
 import type { Contact } from "./useConversation";
 
+export type Step = NonNullable<NonNullable<Campaign["interactionSteps"]>[number]>;
+type Campaign = Assignment["campaign"];
+
+export function stepsOf({ interactionSteps }: Campaign): Step[] {
+  return (interactionSteps ?? []).flatMap((step) => step ?? []);
+}
+
+/** What the campaign's script begins with; null where there is none. */
+export function firstStep(campaign: Campaign): Step | null {
+  return stepsOf(campaign).find(({ parentInteractionId }) => parentInteractionId === null) ?? null;
+}
+
 /**
- * The first text of the campaign's script for a contact, with the fields filled in as Spoke's
- * client does; empty where there is no script.
+ * The text of a step of the script for a contact, with the fields filled in as Spoke's client does.
+ * Of several, contacts get one each in turn, and each always the same.
  */
-export function firstText({ campaign, texter }: Assignment, contact: Contact): string {
-  const steps = (campaign.interactionSteps ?? []).filter((step) => step !== null);
-  const first = steps.find(({ parentInteractionId }) => parentInteractionId === null);
-  return fillIn(first?.scriptOptions[0] ?? "", campaign, texter, contact);
+export function textOf(step: Step, { campaign, texter }: Assignment, contact: Contact): string {
+  const options = step.scriptOptions.flatMap((option) => option || []);
+  const text = options[Number(contact.id) % options.length] ?? "";
+  return fillIn(text, campaign, texter, contact);
 }
 
 /** Fields that nobody knows stay as they are written. */

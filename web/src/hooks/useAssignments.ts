@@ -13,8 +13,8 @@ export function useAssignments(): {
   const { data, error, refetch } = useQuery(AssignmentsDocument, {
     fetchPolicy: "cache-and-network",
   });
-  const todos = data?.currentUser?.todos?.filter((todo) => todo !== null);
-  const assignments = todos?.toSorted((one, other) => waitingOf(other) - waitingOf(one)) ?? null;
+  const todos = data?.currentUser?.todos?.flatMap((todo) => todo ?? []);
+  const assignments = todos?.sort((one, other) => waitingOf(other) - waitingOf(one)) ?? null;
   return { assignments, error, refetch: () => void refetch() };
 }
 
