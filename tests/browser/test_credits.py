@@ -127,9 +127,12 @@ def test_credits_are_added_once_whatever_happens(
     page.keyboard.press("Enter")
     expect(page.get_by_text("The answer was lost")).to_be_visible()
     page.unroute("**/graphql")
+    page.get_by_role("button", name="Close", exact=True).click()
     server.process.kill()
     server.process.join()
     with start(port=server.port):
+        page.get_by_role("button", name=f"Add credits to {NORTH_VALLEY}").click()
+        expect(page.get_by_text("The answer was lost")).to_be_visible()
         page.get_by_role("button", name="Try again").click()
         expect(page.get_by_text("North Valley Field has 65 credits now.")).to_be_visible()
         assert visit.ask(page, COUNT)["team"]["remainingCredits"] == 65

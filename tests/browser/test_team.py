@@ -61,6 +61,27 @@ def test_admins_see_settings_that_only_owners_change(visit: Visit) -> None:
     expect(mail).not_to_be_checked()
 
 
+def test_superadmins_set_a_number_to_warn_at(visit: Visit) -> None:
+    page = visit("superadmin@example.org", "/credits/team/1")
+    number = page.get_by_label("Also warn at so many credits")
+    number.fill("1.5")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Enter a whole number, 1 or more, or nothing.")).to_be_visible()
+    number.fill("2,000")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("when 2,000 credits or fewer remain")).to_be_visible()
+    expect(page.get_by_text("Running low", exact=True)).to_be_visible()
+    assert findings(page) == []
+    page.reload()
+    expect(number).to_have_value("2,000")
+    number.fill("")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("No number is set for this team.")).to_be_visible()
+    owner = visit("owner@example.org", "/credits/team/1")
+    expect(owner.get_by_role("switch", name=LOW_MAIL)).to_be_visible()
+    expect(owner.get_by_label("Also warn at so many credits")).to_be_hidden()
+
+
 def test_the_page_is_not_for_texters(visit: Visit) -> None:
     page = visit("texter@example.org", "/credits/team/1")
     expect(page.get_by_role("heading", name="This page is not for you")).to_be_visible()

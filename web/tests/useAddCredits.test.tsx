@@ -1,7 +1,8 @@
 import { ApolloProvider } from "@apollo/client/react";
 import { act, renderHook } from "@testing-library/react";
 import type { ReactNode } from "react";
-import { expect, it } from "vitest";
+import { afterEach, expect, it } from "vitest";
+import { forgetAddition } from "../src/hooks/lostAdditions";
 import { useAddCredits } from "../src/hooks/useAddCredits";
 import { type Asked, clientOf, refused } from "./memoryLink";
 
@@ -33,6 +34,8 @@ function keys(asked: Asked[]): unknown[] {
   return asked.map(({ variables }) => variables.idempotencyKey);
 }
 
+afterEach(() => forgetAddition("1"));
+
 it("sends a double click once", async () => {
   const { result, asked } = adding(() => ADDED);
   await act(async () => {
@@ -60,16 +63,37 @@ it.each([
 });
 
 it("takes another key for another amount or note", async () => {
-  const { result, asked, add } = adding(() => refused("BAD_USER_INPUT", "Too many."));
+  const { asked, add } = adding(() => refused("OUTCOME_UNKNOWN", "The answer was lost"));
   await add();
-  expect(result.current.adding).toMatchObject({
-    step: "ready",
-    refusal: { sentence: "Too many." },
-  });
   await add();
   await add({ ...FIVE_HUNDRED, amount: 400 });
   await add({ amount: 400, note: "Summer" });
   const [first, again, ...others] = keys(asked);
   expect(again).toBe(first);
   expect(new Set([first, ...others]).size).toBe(3);
+});
+
+it("says why it was refused", async () => {
+  const { result, add } = adding(() => refused("BAD_USER_INPUT", "Too many."));
+  await add();
+  expect(result.current.adding).toMatchObject({
+    step: "ready",
+    refusal: { sentence: "Too many." },
+  });
+});
+
+it("knows of a lost answer when it is opened again, until somebody begins anew", async () => {
+  const before = adding(() => refused("OUTCOME_UNKNOWN", "The answer was lost"));
+  await before.add();
+  const { result, asked, add } = adding(() => ADDED);
+  expect(result.current.adding).toMatchObject({ step: "lost", addition: FIVE_HUNDRED });
+  await add();
+  expect(keys(asked)).toEqual(keys(before.asked));
+
+  await before.add();
+  const again = adding(() => ADDED);
+  act(() => again.result.current.beginAnew());
+  expect(again.result.current.adding).toEqual({ step: "ready", refusal: null });
+  await again.add();
+  expect(keys(again.asked)[0]).not.toBe(keys(before.asked)[1]);
 });

@@ -27,6 +27,7 @@ export const theme = createTheme({
       palette: {
         primary: { main: "#7fd4a0" },
         secondary: { main: "#ffb27a" },
+        error: { main: "#f44336", contrastText: "#000" },
         background: { default: "#12181b", paper: "#1b2327" },
         blocked: { background: "#47202f", border: "#8a4560", text: "#ffb3cc" },
       },

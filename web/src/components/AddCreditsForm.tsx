@@ -66,6 +66,7 @@ export function AddCreditsForm({ teamId, figures, form, onClose }: Props) {
         <Button onClick={onClose} disabled={isUnderWay}>
           {adding.step === "lost" ? "Close" : "Cancel"}
         </Button>
+        {adding.step === "lost" && <Button onClick={form.beginAnew}>Begin anew</Button>}
         <SubmitButton {...form} />
       </DialogActions>
     </Stack>
@@ -97,7 +98,8 @@ function Failure({ adding }: Pick<FormProps, "adding">) {
     return (
       <Alert severity="warning">
         The answer was lost: {formatCount(adding.addition.amount, "credit")} may or may not have
-        been added. Try again: they are added only once.
+        been added. Try again: they are added only once. Or look at the team's credit purchases, and
+        begin anew.
       </Alert>
     );
   }

@@ -8,6 +8,7 @@ import { type CreditFigures, useVisibleCredits } from "../hooks/useVisibleCredit
 import { CreditPurchasesTable } from "./CreditPurchasesTable";
 import { CreditsToggle } from "./CreditsToggle";
 import { FigureList } from "./FigureList";
+import { LowCreditsThreshold } from "./LowCreditsThreshold";
 import { NoticesTable } from "./NoticesTable";
 import { RunningLowMailToggle } from "./RunningLowMailToggle";
 import { Loading, NotAllowed, Problem, TitleLevel } from "./States";
@@ -122,6 +123,7 @@ function TabContent({ tab, teamId, viewer, canChange, figures }: TabContentProps
           {figures && <TeamCredits figures={figures} />}
           <CreditsToggle teamId={teamId} canChange={canChange} />
           <RunningLowMailToggle teamId={teamId} canChange={canChange} />
+          {viewer.isSuperadmin && <LowCreditsThreshold teamId={teamId} />}
         </Stack>
       );
     case "usage":

@@ -3,13 +3,7 @@ import { useCallback, useRef, useState } from "react";
 import { AddCreditsDocument, type AddCreditsMutation } from "../graphql/generated";
 import { isOutcomeUnknown, patience } from "./answers";
 import { type Refusal, refusalOf } from "./errors";
-import { newKey } from "./newKey";
-
-/** What somebody means to add. A blank `note` is none. */
-export interface Addition {
-  amount: number;
-  note: string;
-}
+import { type Addition, forgetAddition, keyed, lostAddition } from "./lostAdditions";
 
 export type AddedPurchase = NonNullable<AddCreditsMutation["addCredits"]>;
 
@@ -22,45 +16,52 @@ export type Adding =
 
 /**
  * Adds credits to a team, each intended addition once: its key is kept over double clicks, retries
- * and lost answers. Another amount or note is another addition, and so is the next after a success.
+ * and lost answers, until what became of it is known or somebody begins anew. Another amount or note
+ * is another addition, and so is the next after a success.
  */
 export function useAddCredits(teamId: string): {
   adding: Adding;
   add: (addition: Addition) => Promise<void>;
+  /** Forgets an addition whose answer was lost. */
+  beginAnew: () => void;
 } {
   const [run] = useMutation(AddCreditsDocument);
-  const [adding, setAdding] = useState<Adding>({ step: "ready", refusal: null });
-  const intended = useRef<(Addition & { key: string }) | null>(null);
+  const [adding, setAdding] = useState<Adding>(() => {
+    const addition = lostAddition(teamId);
+    return addition ? { step: "lost", addition } : READY;
+  });
   const isUnderWay = useRef(false);
 
   const add = useCallback(
     async (addition: Addition) => {
       if (isUnderWay.current) return;
       isUnderWay.current = true;
-      intended.current = keyed(addition, intended.current);
       setAdding({ step: "adding", addition });
-      const variables = { teamId, ...addition, idempotencyKey: intended.current.key };
+      const { key, ...wanted } = keyed(teamId, addition);
+      const variables = { teamId, ...wanted, idempotencyKey: key };
       try {
         const { data } = await run({ variables, context: patience() });
         const purchase = data?.addCredits;
-        if (purchase) intended.current = null;
+        if (purchase) forgetAddition(teamId);
         setAdding(purchase ? { step: "added", purchase } : { step: "lost", addition });
       } catch (error) {
-        setAdding(
-          isOutcomeUnknown(error)
-            ? { step: "lost", addition }
-            : { step: "ready", refusal: refusalOf(error) },
-        );
+        if (isOutcomeUnknown(error)) {
+          setAdding({ step: "lost", addition });
+        } else {
+          forgetAddition(teamId);
+          setAdding({ step: "ready", refusal: refusalOf(error) });
+        }
       } finally {
         isUnderWay.current = false;
       }
     },
     [teamId, run],
   );
-  return { adding, add };
+  const beginAnew = useCallback(() => {
+    forgetAddition(teamId);
+    setAdding(READY);
+  }, [teamId]);
+  return { adding, add, beginAnew };
 }
 
-function keyed(addition: Addition, before: (Addition & { key: string }) | null) {
-  const isTheSame = before?.amount === addition.amount && before.note === addition.note;
-  return { ...addition, key: isTheSame ? before.key : newKey() };
-}
+const READY: Adding = { step: "ready", refusal: null };

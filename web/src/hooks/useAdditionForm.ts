@@ -8,9 +8,10 @@ const MOST = 2 ** 31 - 1;
 
 /** What is filled in to add credits to a team, what is wrong with it, and `useAddCredits`. */
 export function useAdditionForm(teamId: string) {
-  const { adding, add } = useAddCredits(teamId);
-  const [written, setWritten] = useState("");
-  const [note, setNote] = useState("");
+  const { adding, add, beginAnew } = useAddCredits(teamId);
+  const lost = adding.step === "lost" ? adding.addition : null;
+  const [written, setWritten] = useState(lost ? String(lost.amount) : "");
+  const [note, setNote] = useState(lost?.note ?? "");
   const [isChecked, setIsChecked] = useState(false);
   const [doubt, setDoubt] = useState<string | null>(null);
   const unusual = useUnusualAmount(teamId);
@@ -22,6 +23,7 @@ export function useAdditionForm(teamId: string) {
   };
   return {
     adding,
+    beginAnew,
     written,
     note,
     setNote,
