@@ -73,7 +73,7 @@ SCENES: list[Callable[[Visit], Iterator[tuple[str, Page]]]] = [
 
 
 @contextmanager
-def _visits(folder: str) -> Iterator[Visit]:
+def visits(folder: str) -> Iterator[Visit]:
     """Of a server on an embedded database with the demo data."""
     with served(SPOKE_DATA_DIR=folder) as server, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=installed(NAMES), args=QUIET)
@@ -86,7 +86,7 @@ def main() -> None:
     FOLDER.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
-        with _visits(folder) as visit:
+        with visits(folder) as visit:
             for scene in SCENES:
                 for name, page in scene(visit):
                     page.wait_for_timeout(500)  # what moves has come to rest

@@ -2,7 +2,7 @@
 
 import psycopg
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Request, expect
 
 from server.demo import PASSWORD
 from tests.browser.axe import findings
@@ -46,3 +46,16 @@ def test_a_telephone_has_room_for_all_pages_of_a_superadmin(visit: Visit, demo_u
     left, right = pages.bounding_box(), page.get_by_role("link", name="Sign out").bounding_box()
     assert left and right
     assert right["y"] < left["y"] + left["height"], "they are in one line"
+
+
+@pytest.mark.long
+def test_a_page_is_small_and_asks_nobody_else(visit: Visit) -> None:
+    page = visit("texter@example.org", "/healthz")
+    asked: list[Request] = []
+    page.on("requestfinished", lambda request: asked.append(request))
+    page.goto("/credits/text/1")
+    expect(page.get_by_label("Your text")).to_be_visible()
+    page.wait_for_load_state("networkidle")
+    assert all(request.url.startswith(visit.address) for request in asked)
+    scripts = [request for request in asked if request.url.endswith(".js")]
+    assert 50_000 < sum(one.sizes()["responseBodySize"] for one in scripts) < 300_000

@@ -147,7 +147,12 @@ function columnsOf(
 
 export function LastPurchase({ team }: { team: TeamRowFragment }) {
   const last = team.creditPurchases?.[0];
-  if (!last) return <Typography color="text.secondary">None yet</Typography>;
+  if (!last)
+    return (
+      <Typography variant="body2" color="text.secondary">
+        None yet
+      </Typography>
+    );
   return (
     <Box sx={{ lineHeight: 1.3 }}>
       <Box>{formatNumber(last.amount)}</Box>
