@@ -47,6 +47,7 @@ def measured(visit: Visit, who: str, path: str) -> list[float]:
     page: Page = visit(who, "/healthz")
     page.add_init_script(OBSERVE)
     page.goto(path)
+    page.get_by_role("heading").first.wait_for()
     page.wait_for_load_state("networkidle")
     figures: list[float] = page.evaluate(READ)
     page.context.close()
