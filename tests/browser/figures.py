@@ -44,7 +44,7 @@ HEADING = "page, first paint ms, largest paint ms, blocked ms, shift/1000, scrip
 
 
 def measured(visit: Visit, who: str, path: str) -> list[float]:
-    page: Page = visit(who, "/healthz")
+    page: Page = visit(who, "about:blank")
     page.add_init_script(OBSERVE)
     page.goto(path)
     page.get_by_role("heading").first.wait_for()

@@ -50,7 +50,7 @@ def test_a_telephone_has_room_for_all_pages_of_a_superadmin(visit: Visit, demo_u
 
 @pytest.mark.long
 def test_a_page_is_small_and_asks_nobody_else(visit: Visit) -> None:
-    page = visit("texter@example.org", "/healthz")
+    page = visit("texter@example.org", "about:blank")
     asked: list[Request] = []
     page.on("requestfinished", lambda request: asked.append(request))
     page.goto("/credits/text/1")
